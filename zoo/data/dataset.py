@@ -33,6 +33,7 @@ class Dataset(Declaration):
         reading: ReadingLike = None,
         tiny: bool = False,
         validation: float = 0.1,
+        unlabelled: str | Path | None = None,
         log: Log | None = None,
     ) -> Splits:
         """Loads one source and returns its splits.
@@ -50,6 +51,8 @@ class Dataset(Declaration):
           reading: how custom files are written, if it cannot be detected.
           tiny: load only a few hundred rows, drawn with a fixed seed.
           validation: fraction of the training rows that become validation rows.
+          unlabelled: what `load_unlabelled` will read with the same `columns` and `reading`. If it
+            is a file, they may be given although the source is not custom data.
           log: called with each progress line; prints to stderr by default.
 
         Raises:
@@ -64,7 +67,7 @@ class Dataset(Declaration):
 
         origin = parse_origin(source, self.keys)
         reading = reading_of(reading)
-        self.check_columns(origin, columns, reading)
+        self.check_columns(origin, columns, reading, unlabelled)
         name, licence = self.name, self.licence
         if isinstance(origin, Custom):
             parts, notes, title, licence = custom.load_custom(
@@ -112,13 +115,19 @@ class Dataset(Declaration):
         )
 
     def load_unlabelled(
-        self, source: str | Path, *, columns: Mapping[str, str] | None = None
+        self,
+        source: str | Path,
+        *,
+        columns: Mapping[str, str] | None = None,
+        reading: Reading | None = None,
     ) -> Examples:
         """Loads unlabelled rows.
 
         Args:
           source: the key of a source that has such rows, or the path of a table.
-          columns: maps our column names to those in the table.
+          columns: maps our column names to those in the table. A table that lacks such a name is
+            read by ours, because they may be those of the labelled rows.
+          reading: how the table is written; receives notes.
 
         Returns:
           All columns except the label column, which is not read even if the table has it.
@@ -127,14 +136,21 @@ class Dataset(Declaration):
           UsageError: no such source or file, or the source has no such rows.
           ZooError: the data are unavailable or invalid.
         """
-        from zoo.data import tables
+        from zoo.data import formats, tables
+        from zoo.data.reading import Reading
 
         chosen = self.find_unlabelled(source)
         if not isinstance(chosen, Path):
             return chosen.load_unlabelled(self.label, _default_log())
         names = {name: to for name, to in (columns or {}).items() if name != self.label}
         texts = self.unlabelled or [name for name in self.columns if name != self.label]
-        return tables.read(chosen, texts, "", names).columns
+        reading = reading or Reading()
+        wanted = {name: names.get(name, name) for name in texts}
+        records = formats.read_records(chosen, reading, wanted.values())
+        for name, theirs in wanted.items():
+            if theirs not in records.present and name in records.present:
+                del names[name]
+        return tables.read(chosen, texts, names=names, reading=reading, records=records).columns
 
     def find_unlabelled(self, source: str | Path) -> Tfds | Path:
         """Returns the source, or the path of a table, that `load_unlabelled` reads.
@@ -160,9 +176,18 @@ class Dataset(Declaration):
         )
 
     def check_columns(
-        self, origin: Origin, columns: Mapping[str, str] | None, reading: Reading | None = None
+        self,
+        origin: Origin,
+        columns: Mapping[str, str] | None,
+        reading: Reading | None = None,
+        unlabelled: str | Path | None = None,
     ) -> None:
         """Checks that `columns` and `reading` are used only with custom data.
+
+        Args:
+          origin: of the labelled rows.
+          columns, reading: as for `load`.
+          unlabelled: a file of further rows is custom data, too.
 
         Raises:
           UsageError: the data are not custom, or the dataset has no such column.
@@ -171,10 +196,13 @@ class Dataset(Declaration):
 
         if reading:
             self.check_repair(reading.options)
-        if reading and not isinstance(origin, Custom) and (said := reading.options.to_json()):
+        custom = isinstance(origin, Custom) or (
+            unlabelled is not None and isinstance(self.find_unlabelled(unlabelled), Path)
+        )
+        if reading and not custom and (said := reading.options.to_json()):
             option = next(iter(said)).replace("_", "-")
             raise UsageError(f"--{option} is for custom data only: name them with --data.")
-        if columns and not isinstance(origin, Custom):
+        if columns and not custom:
             raise UsageError("Column names can be set for custom data only.")
         if unknown := sorted(set(columns or ()) - set(self.columns)):
             raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], self.columns)}")

@@ -733,8 +733,9 @@ def _load_data(
         if isinstance(origin, Default):
             origin = parse_origin(before["source"], dataset.keys)
     splits = dataset.load(
-        origin, columns=options.columns, reading=options.reading, tiny=options.tiny
-    )
+        origin, columns=options.columns, reading=options.reading, tiny=options.tiny,
+        unlabelled=options.unlabelled,
+    )  # fmt: skip
     if before and before["fingerprint"] != splits.fingerprint:
         raise ZooError(
             f"The data of {run.path} have changed since it began ({splits.title}). "

@@ -20,6 +20,7 @@ from zoo import files
 from zoo.cluster import Cluster
 from zoo.config import Config
 from zoo.data import Dataset, Examples, Splits
+from zoo.data.reading import reading_of
 from zoo.data.splits import TINY, count, permutation, take
 from zoo.errors import UsageError, ZooError
 from zoo.recipe import Recipe
@@ -56,7 +57,7 @@ class Lesson:
 
     def write(self, folder: Path) -> None:
         """Writes the answers beside the checkpoints, for a resumed run to reuse."""
-        if not (folder / FILE).exists():
+        if _read(folder / FILE, self.key) is None:
             with files.atomic_write(folder / FILE) as temporary, open(temporary, "wb") as file:
                 about = np.array(json.dumps([self.key, self.about]))
                 arrays: dict[str, Any] = {"about": about, **self.answers}
@@ -124,7 +125,8 @@ def take_lesson(
 
     Raises:
       UsageError: a teacher has other classes or inputs.
-      ZooError: rows or teachers cannot be read, or an answer is not a probability.
+      ZooError: rows or teachers cannot be read, an answer is not a probability, or the run began
+        with other unlabelled rows.
     """
     if recipe.gives_lessons:
         return _of_models(folder, recipe, config, splits, options, progress, keep=keep, trust=trust)
@@ -225,7 +227,12 @@ def _unlabelled(dataset: Dataset, splits: Splits, options: Options, progress: Pr
 
     Raises as `Dataset.load_unlabelled`, and a ZooError if no row is left.
     """
-    more = dataset.load_unlabelled(str(options.unlabelled), columns=options.columns)
+    reading = reading_of(options.reading)
+    more = dataset.load_unlabelled(
+        str(options.unlabelled), columns=options.columns, reading=reading
+    )
+    for note in reading.notes:
+        progress.log(f"  {note}")
     if options.tiny:
         order = permutation(count(more), "tiny unlabelled")
         more = take(more, sorted(order[: TINY["train"]]))
@@ -311,10 +318,19 @@ def _probabilities(name: str, answers: list[dict[str, Any]], classes: list[str])
 
 
 def _read(path: Path, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """Reads a file of `Lesson.write`; None if it is missing, damaged or has another key."""
+    """Reads a file of `Lesson.write`; None if it is missing or damaged.
+
+    Raises:
+      ZooError: it is of other rows. Teachers and labelled rows are compared before.
+    """
     if not path.exists() or files.verify_archive(path) is not None:
         return None
     with np.load(path) as arrays:
         saved_key, about = json.loads(str(arrays["about"]))
         answers = {name: arrays[name] for name in arrays.files if name != "about"}
-        return (answers, about) if saved_key == key else None
+    if saved_key != key:
+        raise ZooError(
+            f"The unlabelled rows of {path.parent.parent} have changed since it began. "
+            "Restore them, or start from scratch with --overwrite."
+        )
+    return answers, about

@@ -202,12 +202,12 @@ def test_a_network_teaches_the_next_round(student, tmp_path):
     assert about["unlabelled"] == 0
 
 
-def lesson_of(tmp_path, texts, tiny=False):
+def lesson_of(tmp_path, texts, **options):
     """What a student of the sample would be taught, with some texts without a label."""
     path = tmp_path / "more.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     recipe = zoo.get_recipe("imdb-lstm")
-    options = Options(teachers=["linear"], unlabelled=str(path), tiny=tiny)
+    options = Options(teachers=["linear"], **{"unlabelled": str(path), **options})
     progress = Progress(1, 0, quiet=True)
     return take_lesson(tmp_path, recipe, recipe.config, splits(), options, progress, keep=True)
 
@@ -226,13 +226,42 @@ def test_of_a_tiny_run_the_rows_without_a_label_are_few_too(tmp_path):
     assert lesson_of(tmp_path, texts, tiny=True).about["unlabelled"] == 256
 
 
+def test_the_file_without_labels_is_read_as_the_options_say(tmp_path, capsys):
+    path = tmp_path / "more.csv"
+    path.write_bytes("nr;review\n1;Фильм\n2;\n3;Ужас\n".encode("cp1251"))
+    asked = {"unlabelled": str(path), "columns": {"text": "review"}}
+    with pytest.raises(ZooError, match="--encoding"):
+        lesson_of(tmp_path, [], **asked)
+    asked["reading"] = {"encoding": "cp1251"}
+    with pytest.raises(ZooError, match=r"line 3 has an empty 'review'\. .*--drop-bad"):
+        lesson_of(tmp_path, [], **asked)
+    asked["reading"] |= {"drop_bad": True, "sep": "semicolon"}
+    assert lesson_of(tmp_path, [], **asked).examples["text"][-2:] == ["Фильм", "Ужас"]
+
+
+def test_columns_may_be_those_of_the_labelled_rows(tmp_path):
+    lesson = lesson_of(tmp_path, ["a fine thing"], columns={"text": "review", "label": "y"})
+    assert lesson.examples["text"][-1] == "a fine thing"
+
+
+def test_options_of_reading_are_for_the_file_without_labels(tmp_path):
+    path = tmp_path / "more.csv"
+    path.write_text("nr;review\n1;a fine thing\n2;\n")
+    options = {"columns": {"text": "review"}, "reading": {"drop_bad": True}}
+    run = teach(tmp_path / "run", path, **options)
+    assert json.loads((run.path / "data.json").read_text())["teaching"]["unlabelled"] == 1
+    with pytest.raises(UsageError, match="custom data only"):
+        teach(tmp_path / "other", None, **options)
+
+
 def test_a_lesson_is_that_of_its_rows_and_its_damage_is_noticed(tmp_path):
     lesson = lesson_of(tmp_path, ["a fine thing"])
     lesson.write(tmp_path)
     again = lesson_of(tmp_path, ["a fine thing"])
     assert again.examples == lesson.examples
     assert again.about == lesson.about
-    assert lesson_of(tmp_path, ["a dull thing"]).key != lesson.key
+    with pytest.raises(ZooError, match=r"unlabelled rows of .* have changed.* --overwrite"):
+        lesson_of(tmp_path, ["a dull thing"])
     file = tmp_path / "lesson.npz"
     file.write_bytes(file.read_bytes()[:-30])
     assert lesson_of(tmp_path, ["a fine thing"]).examples == lesson.examples  # asked again
