@@ -186,13 +186,11 @@ def _remove_folders(folder: Path, source: str | None = None) -> None:
 
     A key of a source replaces the path of the training data.
     """
-    data = basenames_only(files.read_json(folder / "data.json"))
-    config = basenames_only(files.read_json(folder / "config.json"))
+    data, config = (files.read_object(folder / f"{name}.json") for name in ("data", "config"))
     if source is not None:
-        data, run = {**data, "source": source}, {**config["run"], "data": source}
-        config = {**config, "run": run}
-    files.write_json(folder / "data.json", data)
-    files.write_json(folder / "config.json", config)
+        data["source"] = config["run"]["data"] = source
+    files.write_json(folder / "data.json", basenames_only(data))
+    files.write_json(folder / "config.json", basenames_only(config))
 
 
 def _tar(source: Path, target: Path) -> None:

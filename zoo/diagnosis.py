@@ -229,7 +229,7 @@ def _pretrained(problems: list[Problem]) -> dict[str, str]:
     """Checks every pack, and its unpacked files, against the manifest."""
     from zoo.manifest import manifest_entry
     from zoo.registry import get_recipe
-    from zoo.serving.pretrained import pretrained, pretrained_names
+    from zoo.serving.pretrained import pretrained, pretrained_names, unpacked
 
     state: dict[str, str] = {}
     try:
@@ -246,7 +246,7 @@ def _pretrained(problems: list[Problem]) -> dict[str, str]:
             state[name] = f"{pack} is missing or damaged"
             remedy = f"pip install --force-reinstall --no-deps . in a checkout of {DISTRIBUTION}"
             problems.append(Problem(state[name], remedy, True))
-        elif any((files.home() / "pretrained").glob(f"{name}-*")):  # unpacked earlier
+        elif unpacked(name, entry).is_dir():
             try:
                 pretrained(name)
             except ZooError as error:

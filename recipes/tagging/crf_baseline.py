@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import itertools
 import re
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
-from zoo import files
 from zoo.environment import install_extra
 from zoo.errors import ZooError
 
@@ -57,8 +58,8 @@ def crf_tags(
     trainer = pycrfsuite.Trainer(algorithm="lbfgs", params=PARAMETERS, verbose=False)
     for tokens, tags in zip(train_tokens, train_tags, strict=True):
         trainer.append(sentence_features(tokens), list(tags))
-    with files.temporary_folder() as folder:
-        path = str(folder / "model.crfsuite")
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "model.crfsuite")
         trainer.train(path)
         tagger = pycrfsuite.Tagger()
         tagger.open(path)

@@ -670,6 +670,13 @@ def test_load_examples_reads_a_whole_file(tmp_path):
         load_examples(data, path, labels=["a", "b"])
 
 
+def test_rare_classes_are_not_all_that_a_split_has(tmp_path):
+    table(tmp_path / "train.csv", [*[(f"x{n}", "ab"[n % 2]) for n in range(40)], ("y", "c")])
+    table(tmp_path / "test.csv", [("z", "c")])
+    with pytest.raises(ZooError, match=r"No row of test would be left.* 2 rows.*--min-count"):
+        make(NOWHERE).load(tmp_path, reading={"min_count": 2})
+
+
 def test_nothing_is_written_for_a_refused_file(tmp_path, home):
     path = table(tmp_path / "mine.csv", [("", "a")])
     before = sorted(tmp_path.rglob("*"))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from zoo.cli import options
+from zoo.data.formats import value_of
 from zoo.utf8 import plain
 
 Row = dict[str, Any]
@@ -44,6 +45,13 @@ def merged(rows: Sequence[Row], answers: Sequence[Row], flat: bool) -> list[Row]
         }
         for row, answer in zip(given, answered, strict=True)
     ]
+
+
+def cell_of(row: Row, column: str) -> Any:
+    """Returns what a row has in a column, or below a path such as `data.text`; "" for nothing."""
+    value = value_of(row, column)
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return "" if missing else value
 
 
 def rounded(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from zoo import files
 from zoo.cli import options
 from zoo.cli.model_options import ModelCommand
 from zoo.config import parse_settings
@@ -83,7 +84,7 @@ def generate(
     """
     if output is not None and Path(output).exists() and not Path(output).is_dir():
         raise UsageError(f"{output} is a file. Name a folder.")
-    if prime is not None and not Path(prime).expanduser().is_file():
+    if prime is not None and not files.expanded(prime).is_file():
         raise UsageError(f"There is no file {prime}.")
     start: dict[str, Any] = {name: value for name, value in declared.items() if value is not None}
     for name, value in parse_settings(settings).items():
@@ -91,7 +92,7 @@ def generate(
             raise click.UsageError(f"{name} is given twice.")
         start[name] = value
     if prime is not None:
-        start["prime"] = str(Path(prime).expanduser())
+        start["prime"] = str(files.expanded(prime))
     chosen: dict[str, Any] = {
         "steps": steps,
         "temperature": temperature,
@@ -157,7 +158,6 @@ def _integer(name: str, text: str) -> int:
 
 def _text(answer: dict[str, Any], stem: Path) -> Path:
     """Writes the text of an answer."""
-    from zoo import files
 
     texts = [value for value in answer.values() if isinstance(value, str)]
     path = stem.with_name(f"{stem.name}.txt")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.cli.answers import merged, rounded, write
+from zoo.cli.answers import cell_of, merged, rounded, write
 from zoo.errors import UsageError, ZooError
 
 _STATED = "parts.json"  # of what the parts in a folder are the answers
@@ -52,9 +52,11 @@ def predict_parts(
             f"{model!r} does not exist. --ray needs a run folder or an export that all machines "
             "can read."
         )
-    path, into = Path(source).expanduser().resolve(), Path(folder).resolve()
+    path, into = files.expanded(source).resolve(), Path(folder).resolve()
     parts = list(find_parts(path, rows))
     stated = {"source": path.name, "bytes": path.stat().st_size, "rows": rows, "model": model}
+    if columns:
+        stated["columns"] = dict(columns)
     into.mkdir(parents=True, exist_ok=True)
     if not (into / _STATED).exists():
         if files.visible(into):
@@ -62,8 +64,8 @@ def predict_parts(
         files.write_json(into / _STATED, stated)
     elif files.read_json(into / _STATED) != stated:
         raise UsageError(
-            f"{folder} holds answers to another file, or by another model or size of parts. "
-            "Choose a new folder."
+            f"{folder} holds answers to another file, or by another model, size of parts or "
+            "--column. Choose a new folder."
         )
     left = [
         {"number": number, "start": start, "end": end}
@@ -73,11 +75,11 @@ def predict_parts(
     log(f"{len(parts)} parts, {len(parts) - len(left)} of them already answered")
     if not left:
         return
-    given = {"model": str(Path(model).resolve()), "source": str(path), "folder": str(into)}
+    where = {"model": str(Path(model).resolve()), "source": str(path), "folder": str(into)}
     try:
         answered = ray.data.from_items(left, override_num_blocks=len(left)).map(
             Answering,
-            fn_constructor_kwargs={**given, "columns": dict(columns)},
+            fn_constructor_kwargs={**where, "columns": dict(columns)},
             concurrency=workers,
             num_cpus=1,
         )
@@ -161,7 +163,9 @@ class Answering:
         if unknown := sorted(set(self.columns) - set(names)):
             raise UsageError(f"Unknown column {unknown[0]!r}; the model takes {', '.join(names)}.")
         rows = self._read(start, end)
-        requests = {name: [row[self.columns.get(name, name)] for row in rows] for name in names}
+        requests = {
+            name: [cell_of(row, self.columns.get(name, name)) for row in rows] for name in names
+        }
         answers = self.predictor.predict(requests)
         with (
             files.atomic_write(part_file(self.folder, number)) as temporary,
@@ -179,11 +183,18 @@ class Answering:
                     header = file.read(next(cut)[0])
             file.seek(start)
             text = file.read(end - start)
+        try:
+            (header + text).decode("utf-8")
+        except UnicodeDecodeError:
+            raise UsageError(
+                f"{self.source.name} is not UTF-8, which --ray needs. Convert it, or answer it "
+                "without --ray."
+            ) from None
         names = self.predictor.input_names
         if self.source.suffix.lower() == ".txt":
-            lines = text.decode("utf-8", errors="surrogateescape").removesuffix("\n").split("\n")
+            lines = text.decode("utf-8" if start else "utf-8-sig").removesuffix("\n").split("\n")
             return [{names[0]: line.removesuffix("\r")} for line in lines]
         with files.temporary_folder() as folder:
             part = folder / self.source.name
             part.write_bytes(header + text)
-            return read_rows(part, [self.columns.get(name, name) for name in names])
+            return read_rows(part, {name: self.columns.get(name, name) for name in names})

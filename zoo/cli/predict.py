@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo import files
 from zoo.cli import options
-from zoo.cli.answers import merged, rounded, write
+from zoo.cli.answers import cell_of, merged, rounded, write
 from zoo.cli.model_options import ModelCommand
 from zoo.config import FILE_PRECISIONS
-from zoo.data.formats import value_of
+from zoo.data.declaration import TABLES
 from zoo.data.reading import Reading
 from zoo.errors import UsageError, ZooError, quoted, shortened, suggest
 from zoo.serving.answers import best_of
@@ -132,7 +134,7 @@ def predict(
     read = Reading(reading)
     lines = _lines(source, read) if source and _is_text(source) else None
     given_texts = list(texts) if lines is None else lines
-    special = beam or n_best or drawn or columns or trust or reading.to_json()
+    special = beam or n_best or drawn or columns or reading.to_json()
     portable = bool(given_texts) and not special and engine != "tensorflow"
     if engine in FILE_PRECISIONS and not portable:
         raise click.UsageError(
@@ -141,7 +143,7 @@ def predict(
         )
     if portable:
         formats = tuple(FILE_PRECISIONS) if engine == "auto" else (engine,)
-        asked = (model, given_texts, read, target, kind, formats, verbose, lines is None)
+        asked = (model, given_texts, read, target, kind, formats, verbose, lines is None, trust)
         if _answered_at_once(*asked):
             return
     options.import_tensorflow()
@@ -175,8 +177,8 @@ def predict(
     if lines is None and source:
         from zoo.data.tables import read_rows
 
-        needed = [theirs[names[0]]] if asks else theirs.values()
-        rows = read_rows(Path(source).expanduser(), needed, read)
+        needed = {names[0]: theirs[names[0]]} if asks else theirs
+        rows = read_rows(files.expanded(source), needed, read)
     elif len(names) == 1 or asks:
         rows = [{names[0]: text} for text in (texts if lines is None else lines)]
     else:
@@ -187,7 +189,7 @@ def predict(
             columns if source is None else {}, read,
         )  # fmt: skip
     else:
-        requests = {name: [_given(row, column) for row in rows] for name, column in theirs.items()}
+        requests = {name: [cell_of(row, column) for row in rows] for name, column in theirs.items()}
         examples = requests
     if not asks and lines is None:
         _note_names(texts, read)
@@ -228,6 +230,7 @@ def _answered_at_once(
     formats: Sequence[str],
     verbose: bool,
     typed: bool,
+    trust: bool,
 ) -> bool:
     """Answers by the ONNX or LiteRT twin of a model, if there is one: without TensorFlow.
 
@@ -239,6 +242,7 @@ def _answered_at_once(
       formats: of twins.
       verbose: whether to say what has answered.
       typed: whether the texts are arguments, not lines of a file.
+      trust: whether the model's recipe file may be run.
 
     Returns:
       Whether there is a twin, and it is not slower than TensorFlow, if that may answer too.
@@ -254,7 +258,7 @@ def _answered_at_once(
     if is_free and found.has_steps and len(texts) > twin.FEW:
         return False
     folder, name, column, _ = found
-    recipe = recipe_of(folder) if model not in recipes() else get_recipe(model)
+    recipe = recipe_of(folder, trust) if model not in recipes() else get_recipe(model)
     answers = twin.answers(folder, texts)
     if typed:
         _note_names(texts, read)
@@ -281,7 +285,7 @@ def _make_twin(
         try:
             with quiet.silent_stderr():  # converters write there
                 twin_maker.make(predictor, name, texts, answers)
-        except ZooError as error:
+        except (ZooError, OSError) as error:  # such as a cache that cannot be written
             if verbose:
                 click.echo(
                     f"note: no copy for a faster start was cached: {options.printable(str(error))}",
@@ -297,12 +301,13 @@ def _say_engine(title: str, verbose: bool) -> None:
 
 
 def _note_names(texts: Sequence[str], read: Reading) -> None:
+    from zoo.data.contents import inner_name
+
     for text in texts:
-        if text.lower().endswith(".txt") and Path(text).is_file():
+        if os.path.isfile(text) and Path(inner_name(Path(text))).suffix in (".txt", *TABLES):
             read.note(
-                f"{quoted(text)} was read as a text, not as a file. To answer each line of the "
-                "file, "
-                f"use -i {text}"
+                f"{quoted(text)} was read as a text, not as a file. To answer the rows of the "
+                f"file, use -i {text}"
             )
 
 
@@ -360,14 +365,14 @@ def _read_inputs(
     unwritten = {name for picture in predictor.recipe.pictures for name in picture.inputs}
     examples: dict[str, list] = {}
     for row in rows:
-        named = _given(row, column)
+        named = cell_of(row, column)
         if not isinstance(named, str):
             raise UsageError(
                 f"{source}: {column!r} must be the path of a file; got a list. Name a file, or "
                 "call zoo.load(...).predict."
             )
         if source is not None:
-            named = str(Path(source).expanduser().parent / Path(named).expanduser())
+            named = str(files.expanded(source).parent / files.expanded(named))
         asked = read_named(
             predictor.recipe, predictor.config, named, names, columns=columns, reading=reading
         )
@@ -379,11 +384,6 @@ def _read_inputs(
         for name, values in asked.items():
             examples.setdefault(name, []).extend(values)
     return given, {name: examples[name] for name in names}, examples
-
-
-def _given(row: Row, column: str) -> Any:
-    value = value_of(row, column)
-    return "" if value is None else value
 
 
 def _note_problems(answers: list[Row]) -> None:
@@ -541,7 +541,7 @@ def _lines(source: str, reading: Reading) -> list[str] | None:
     from zoo.data import contents
 
     if source != "-":
-        return contents.read_lines(Path(source).expanduser(), reading)
+        return contents.read_lines(files.expanded(source), reading)
     # A process may be started without standard input.
     data = contents.unpack(sys.stdin.buffer.read() if sys.stdin else b"", "Standard input")
     return contents.lines_of(data, "Standard input", reading)

@@ -25,10 +25,11 @@ from zoo.data.origin import (
     InMemorySplits,
     Unsplit,
 )
-from zoo.data.reading import REMEDY, Reading, ReadingLike, complaint, reading_of, some
+from zoo.data.reading import Reading, ReadingLike, complaint, reading_of, some
 from zoo.data.sources import Examples, Parts
 from zoo.data.splits import SPLITS, count, take
 from zoo.errors import UsageError, ZooError, suggest
+from zoo.files import expanded
 
 if TYPE_CHECKING:
     from zoo.data.folders import ClassFile
@@ -110,6 +111,25 @@ def load_rows(
     return _known_only(rows, dataset.label, _itself, labels, reading).examples
 
 
+def of_known_classes(
+    dataset: Declaration, examples: Examples, known: Sequence[str], where: str, reading: Reading
+) -> Examples:
+    """Returns the rows of a split of custom data whose class a model knows.
+
+    Args:
+      dataset: declares the column of classes.
+      examples: the rows.
+      known: the class names.
+      where: names the split in messages.
+      reading: the options; receives notes.
+
+    Raises:
+      ZooError: there are other rows, and `drop_bad` is not set, or all are.
+    """
+    rows = _Rows(examples, [(where, "row", row + 1) for row in range(count(examples))])
+    return _known_only(rows, dataset.label, _itself, known, reading).examples
+
+
 def load_examples(
     dataset: Declaration,
     path: str | Path,
@@ -131,7 +151,7 @@ def load_examples(
       UsageError: no such file.
       ZooError: the file is invalid; one line with the line numbers.
     """
-    origin = CustomFile(Path(path).expanduser())
+    origin = CustomFile(expanded(path))
     return load_rows(dataset, origin, columns, labels=labels, reading=reading)
 
 
@@ -286,7 +306,10 @@ def _known_only(
         f"has a {what} that is not one of {some(known)} ({some(unknown)})", lines, unit
     )
     if len(wrong) == len(values):
-        raise ZooError(f"{where}: {wrong_rows}. {REMEDY}")
+        raise ZooError(
+            f"{where}: {wrong_rows}. No row can be used: rename the classes, or name another "
+            "column."
+        )
     reading.omit(where, wrong_rows)
     left = set(wrong)
     kept = [row for row in range(len(values)) if row not in left]

@@ -154,7 +154,7 @@ def without_rare(parts: Parts, label: str, min_count: int) -> tuple[Parts, list[
     """Drops classes with fewer than `min_count` training rows; also returns notes.
 
     Raises:
-      ZooError: no training row would be left.
+      ZooError: no row of a split would be left.
     """
     sizes = Counter(parts["train"][label])
     rare = sorted(name for name, rows in sizes.items() if rows < min_count)
@@ -168,6 +168,11 @@ def without_rare(parts: Parts, label: str, min_count: int) -> tuple[Parts, list[
     left = {}
     for name, part in parts.items():
         kept = [row for row, value in enumerate(part[label]) if value not in rare]
+        if not kept:
+            raise ZooError(
+                f"No row of {name} would be left: its classes have fewer than {min_count:,} rows "
+                "of train. Use a lower --min-count, or give other rows."
+            )
         left[name] = take(part, kept)
     shown = ", ".join(f"{quoted(name, 40)} ({sizes[name]:,})" for name in rare[:5])
     more = f" and {len(rare) - 5:,} more" if len(rare) > 5 else ""

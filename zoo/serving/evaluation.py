@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data import Dataset, Examples, Splits
-from zoo.data.custom import load_rows
+from zoo.data.custom import load_rows, of_known_classes
 from zoo.data.origin import DataLike, Default, Unsplit, parse_origin
 from zoo.data.reading import ReadingLike, reading_of
 from zoo.data.splits import count
@@ -74,6 +74,9 @@ def evaluate(
     else:
         splits = splits_of(predictor, origin, columns, reading)
         examples, title = getattr(splits, split), splits.title
+        if predictor.labels and dataset.label and splits.custom and not isinstance(origin, Default):
+            where = f"{title}, {split} split"
+            examples = of_known_classes(dataset, examples, predictor.labels, where, reading)
         known = splits.fingerprint == trained_on["fingerprint"]
         same = known and split == "test"
         if split != "test":
@@ -88,6 +91,8 @@ def evaluate(
         training = splits
     elif own or (baselines and not stored):
         training, problem = _training(predictor)
+        if own and training and training.fingerprint != trained_on["fingerprint"]:
+            training, problem = None, "they have changed since"
     if training is not None and not same and split == "test":
         notes += _trained_on(dataset, training, examples)
     if not same:

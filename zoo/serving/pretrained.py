@@ -11,6 +11,7 @@ rounded to a grid, which reduces it to a fifth. The metrics are those of the rou
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def pretrained(name: str) -> Path:
             + (suggest(name, pretrained_names()) if pretrained_names() else "")
         )
     entry = manifest[recipe.name]
-    target = files.home() / "pretrained" / f"{recipe.name}-{entry['sha256'][:16]}"
+    target = unpacked(recipe.name, entry)
     if not target.is_dir():
         pack = folder / entry["file"]
         if not pack.is_file() or files.sha256(pack) != entry["sha256"]:
@@ -64,6 +65,11 @@ def pretrained(name: str) -> Path:
             f"{target / damaged} is damaged. Delete {target}: it is unpacked again when needed."
         )
     return target
+
+
+def unpacked(name: str, entry: Mapping[str, Any]) -> Path:
+    """Returns where a pack is unpacked, from its entry in the manifest."""
+    return files.home() / "pretrained" / f"{name}-{entry['sha256'][:16]}"
 
 
 def is_unpacked(folder: Path) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from zoo import files
 from zoo.data import objects
 from zoo.data.custom import table_file
 from zoo.errors import UsageError, quoted, shortened, suggest
@@ -174,7 +174,7 @@ def _of_file(
     from zoo.data.reading import Reading
     from zoo.data.tables import read_rows
 
-    file = Path(path).expanduser()
+    file = files.expanded(path)
     if inner_name(file).endswith(".txt") and len(names) == 1:
         lines = read_lines(file, Reading())
         if lines is not None:
@@ -184,11 +184,8 @@ def _of_file(
             f"{shortened(str(file))}: a file of examples ends in {', '.join(TABLES)}, or in .txt "
             "with a text a line. Give the examples themselves as a list, or name such a file."
         )
-    theirs = [(columns or {}).get(name, name) for name in names]
+    theirs = {name: (columns or {}).get(name, name) for name in names}
     rows = read_rows(file, theirs)
-    found = {
-        name: [value_of(row, each) for row in rows]
-        for name, each in zip(names, theirs, strict=True)
-    }
+    found = {name: [value_of(row, each) for row in rows] for name, each in theirs.items()}
     others = {key: [row.get(key) for row in rows] for key in (rows[0] if rows else {})}
-    return found, {key: values for key, values in others.items() if key not in theirs}
+    return found, {key: values for key, values in others.items() if key not in theirs.values()}

@@ -186,6 +186,14 @@ def test_damaged_pack(quick, monkeypatch, tmp_path):
     assert "reinstall" in next(iter(problems(report, essential=True).values()))
 
 
+def test_nothing_is_unpacked(quick, tmp_path, monkeypatch):
+    monkeypatch.setenv("ZOO_HOME", str(tmp_path))
+    other = tmp_path / "pretrained/adding-gru-0000000000000000"  # of another version
+    other.mkdir(parents=True)
+    assert zoo.doctor()["pretrained"]["adding-gru"] == "ok"
+    assert list(other.parent.iterdir()) == [other]
+
+
 def test_a_mirror_that_is_no_url(quick, monkeypatch):
     monkeypatch.setenv("ZOO_MIRROR", "ftp://host/x")
     assert problems(zoo.doctor(), essential=False) == {

@@ -77,6 +77,7 @@ def test_evaluate_own_file(cli, own_run, own, monkeypatch):
     ("content", "arguments", "message", "code"),
     [
         ("text,label\na,good\nb,great\n", [], "line 3 has a label that is not one of 'bad'", 1),
+        ("text,label\na,great\n", ["--drop-bad"], "No row can be used: rename the classes", 1),
         ("text,label\na,good\nb,\n", [], "line 3 has an empty 'label'.", 1),
         ("review,label\na,good\n", [], "has no column 'text'.", 1),
         ("review,label\na,good\n", ["--column", "txt=review"], "Did you mean 'text'?", 2),
@@ -88,6 +89,35 @@ def test_evaluate_wrong_file(cli, own_run, content, arguments, message, code):
     result = cli("evaluate", own_run, "--data", "own.csv", *arguments, code=code)
     assert message in result.err
     assert result.out == ""
+
+
+def test_evaluate_a_folder_with_classes_that_the_model_does_not_know(cli, own_run):
+    folder = Path("other")
+    folder.mkdir()
+    for split in ("train", "test"):
+        rows = "".join(f"{split} {n},{label}\n" for n in range(12) for label in ("good", "great"))
+        (folder / f"{split}.csv").write_text(f"text,label\n{rows}")
+    arguments = ("evaluate", own_run, "--data", "other", "--no-baselines")
+    found = cli(*arguments, code=1).err
+    assert "other (custom data), test split: rows 2, 4, 6, 8, 10 and 7 more have a label" in found
+    result = json.loads(cli(*arguments, "--drop-bad", "--json").out)
+    assert result["rows"] == 12
+    assert "('great'); omitted" in result["notes"][0]
+
+
+def test_baselines_are_not_fitted_on_rows_that_have_changed(cli, own_run):
+    Path("new.csv").write_text("text,label\na lovely film,good\na dull mess,bad\n")
+    arguments = ("evaluate", own_run, "--data", "new.csv", "--json")
+    assert json.loads(cli(*arguments).out)["baseline"]
+    trained_on = own_run.with_suffix(".csv")
+    before = trained_on.read_text()
+    try:
+        trained_on.write_text(before.replace("number", "no."))
+        result = json.loads(cli(*arguments).out)
+    finally:
+        trained_on.write_text(before)
+    assert result["baseline"] == {}
+    assert "training data are not available (they have changed since)" in " ".join(result["notes"])
 
 
 def test_evaluate_wrong_usage(cli, own_run):

@@ -96,6 +96,38 @@ def test_parts_have_the_rows_of_the_file_in_its_order(tmp_path):
     assert problem.startswith("part 0: Unknown column 'txt'")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "lengths"),
+    [
+        ("x.txt", b"\xef\xbb\xbfone\nfilm\n", [3, 4]),  # a byte order mark is no character
+        ("x.jsonl", b'{"text": null}\n{"text": NaN}\n{"text": "one"}\n', [0, 0, 3]),
+        ("y.jsonl", b'{"data": {"body": "one"}}\n', [3]),
+    ],
+)
+def test_parts_are_read_as_whole_files_are(tmp_path, name, content, lengths):
+    path = tmp_path / name
+    path.write_bytes(content)
+    answering = parts.Answering.__new__(parts.Answering)
+    answering.predictor, answering.source, answering.folder = Echo(), path, tmp_path / "answers"
+    answering.columns = {"text": "data.body"} if name == "y.jsonl" else {}
+    answering.folder.mkdir()
+    for number, (start, end) in enumerate(parts.find_parts(path, 2)):
+        assert not answering({"number": number, "start": start, "end": end})["problem"]
+    assert [row["length"] for row in read(sorted(answering.folder.iterdir()))] == lengths
+
+
+def test_parts_are_utf8(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_bytes("déjà\n".encode("cp1252"))
+    answering = parts.Answering.__new__(parts.Answering)
+    answering.predictor, answering.source, answering.folder = Echo(), path, tmp_path
+    answering.columns = {}
+    problem = answering({"number": 0, "start": 0, "end": 5})["problem"]
+    assert problem == (
+        "part 0: x.txt is not UTF-8, which --ray needs. Convert it, or answer it without --ray."
+    )
+
+
 @pytest.mark.slow  # minutes: Ray starts processes that import TensorFlow
 @pytest.mark.timeout(1500)
 def test_two_workers_of_ray_answer_a_file_and_go_on(tmp_path):

@@ -349,3 +349,40 @@ def test_named_pipe(cli, own_run, tmp_path):
     found = rows(cli("predict", own_run, "-i", tmp_path / "pipe", "--json").out)
     writer.join()
     assert [row["text"] for row in found] == ["one", "two"]
+
+
+@pytest.mark.parametrize("name", ["reviews.txt", "reviews.csv", "reviews.CSV.gz", "x.jsonl"])
+def test_a_file_that_was_read_as_a_text_is_said(cli, sample_run, name):
+    Path(name).write_text("a fine film\n")
+    note = cli("predict", sample_run, name).err
+    assert f"'{name}' was read as a text, not as a file" in note
+    assert f"use -i {name}" in note
+    assert not cli("predict", sample_run, f"no{name}").err
+
+
+def test_a_name_after_a_tilde_that_no_user_has(cli, sample_run):
+    Path("~$x.csv").write_text("text\na fine film\n")
+    assert cli("predict", sample_run, "-i", "~$x.csv", "--json").out
+    assert "no file" in cli("predict", sample_run, "-i", "~$y.csv", code=2).err
+
+
+def test_a_column_that_is_missing_is_named_by_the_option_that_works(cli, sample_run):
+    Path("x.csv").write_text("review,n\na fine film,1\n")
+    found = cli("predict", sample_run, "-i", "x.csv", "--column", "text=revue", code=1).err
+    assert "no column 'revue'" in found
+    assert "--column text=NAME" in found
+
+
+def test_a_cache_that_cannot_be_written_does_not_spoil_an_answer(cli, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
+    from zoo.serving.portable import twin, twin_maker
+
+    def refuse(*arguments):
+        raise PermissionError(13, "Permission denied", "/cache/tmp")
+
+    monkeypatch.setattr(twin, "find_twin", lambda *arguments: None)
+    monkeypatch.setattr(twin_maker, "make", refuse)
+    answer = cli("predict", "imdb-gru", "a fine film", "-v")
+    assert answer.out.split() == ["positive", answer.out.split()[1], "a", "fine", "film"]
+    assert "no copy for a faster start was cached: " in answer.err
+    assert "Permission denied" in answer.err

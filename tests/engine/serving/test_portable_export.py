@@ -2,8 +2,10 @@
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.cli import WITHOUT_TENSORFLOW
@@ -104,6 +106,16 @@ def test_a_packed_model_has_a_twin_once_it_is_kept(version, tmp_path, monkeypatc
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert twin.find_twin("imdb-lstm") is None  # without the engine
     assert twin.find_twin(str(tmp_path / "none")) is None
+
+
+def test_an_export_of_a_recipe_file_answers_if_it_is_trusted(version, tmp_path, cli):
+    file, folder = tmp_path / "mine.py", tmp_path / "export"
+    file.write_text(Path(zoo.get_recipe("imdb-lstm").module.__file__).read_text())
+    shutil.copytree(version, folder)
+    (config,) = folder.rglob("config.json")
+    config.write_text(config.read_text().replace('"imdb-lstm"', f'"{file}:imdb-lstm"'))
+    assert "give --trust" in cli("predict", folder, TEXTS[0], code=2).err
+    assert cli("predict", folder, TEXTS[0], "--trust").out == cli("predict", version, TEXTS[0]).out
 
 
 def test_the_first_answer_of_a_packed_model_makes_its_twin(tmp_path, monkeypatch, cli):
