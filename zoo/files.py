@@ -15,6 +15,17 @@ from zoo.errors import UsageError, ZooError, quoted
 _TEMPORARY = re.compile(r"\..+\.\d+\.part(\.\w+)?")  # temporary names of `atomic_write`
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Returns a path with `~` expanded; unchanged if no user has the name after the `~`.
+
+    Such a path names a file, such as the lock file `~$x.xlsx` that Excel writes.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def home() -> Path:
     """Returns the cache folder: `ZOO_HOME`, or the user's cache directory."""
     if os.environ.get("ZOO_HOME"):

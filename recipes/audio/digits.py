@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from recipes.audio.recordings import SUFFIXES
+from zoo import files
 from zoo.data import Dataset, Examples, File, Urls, Wheel
 from zoo.errors import QUOTED, UsageError, ZooError, quoted, shortened
 
@@ -222,13 +223,13 @@ def read_custom(
         for note in notes:
             reading.note(note)
         return recordings
-    table = tables.read(path, ["audio", "text"], "", columns, ["speaker"], reading)
+    table = tables.read(path, ["audio"], "text", columns, ["speaker"], reading)
     examples: Examples = {"audio": [], "text": [], "speaker": []}
     for line, name, text, speaker in zip(
         table.lines, *(table.columns[each] for each in examples), strict=True
     ):
         try:
-            audio = read_recording(path.parent / Path(name).expanduser())
+            audio = read_recording(path.parent / files.expanded(name))
         except ZooError as error:
             if not reading.options.drop_bad:
                 raise type(error)(f"{path}: {table.unit} {line}: {error}") from None
@@ -256,7 +257,7 @@ def read_recordings(text: str) -> Examples:
     """Reads a recording that is given by its path, or by a name in `VOICES`."""
     from recipes.audio.recordings import VOICES, note_to_stderr, read_recording
 
-    path = Path(text).expanduser()
+    path = files.expanded(text)
     if text in VOICES and not path.exists():
         path = VOICES[text]
         note_to_stderr(f"{text} comes with this package: a recording of FSDD, {LICENCE}")

@@ -12,6 +12,7 @@ from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo import files
 from zoo.errors import UsageError, ZooError, first_line, quoted
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def read_recording(path: str | Path, note: Note = note_to_stderr) -> np.ndarray:
       UsageError: there is no such file.
       ZooError: it is not a recording, damaged, or empty; or soundfile is needed and not installed.
     """
-    path = Path(path).expanduser()
+    path = files.expanded(path)
     if path.is_dir():
         raise UsageError(f"{path} is a folder, not a recording.")
     try:

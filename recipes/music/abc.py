@@ -46,7 +46,6 @@ TOKEN = (
 _TOKEN = re.compile(TOKEN)
 _METER = re.compile(r"\[M:([0-9]+)/([0-9]+)\]")
 _PITCH = re.compile(r"(\^\^|__|\^|_|=)?([A-Ga-g])([,']*)")
-_LENGTH = re.compile(r"[0-9]*/?[0-9]*")
 _TUPLET = re.compile(r"\(([2-9])(?::([1-9]):([1-9]))?")
 _COMPOUND = frozenset(("3/8", "6/8", "9/8", "12/8", "6/4", "9/4"))  # three notes to a beat
 BARS = frozenset(("|", "||", "|]", "|:", ":|"))

@@ -218,17 +218,24 @@ def read_custom(
     """Reads a MIDI, MusicXML or ABC file, or a JSONL file.
 
     Each line of a JSONL file is `{"key": "G major", "frames": [[43, 50, 59, 67], …]}`; `key` may be
-    omitted. Raises a UsageError or ZooError with the number of the first invalid line.
+    omitted.
+
+    Raises:
+      UsageError: no such file.
+      ZooError: some lines are invalid; the message names their numbers.
     """
     from recipes.music.corpus import SUFFIXES
     from zoo.data import tables
+    from zoo.data.reading import Reading, complaint
 
     if path.suffix.lower() in SUFFIXES:
         return pieces_of(path, quarter_length)
     from recipes.music import parse_key
 
+    reading = reading or Reading()
     key, frames = ((columns or {}).get(name, name) for name in ("key", "frames"))
     examples: Examples = {"key": [], "frames": []}
+    wrong = []
     for number, row in tables.json_lines(path, reading):
         try:
             piece = [sorted({*frame}) for frame in row[frames]]
@@ -238,15 +245,21 @@ def read_custom(
         except (KeyError, TypeError):
             valid = False
         if not valid:
-            raise ZooError(
-                f"{path}: line {number} is not an object whose {frames!r} is a list of lists of "
-                f"MIDI numbers from {LOWEST} to {HIGHEST}."
-            )
+            wrong.append(number)
+            continue
         try:
-            examples["key"].append(parse_key(row[key]) if row.get(key) else "")
-        except (UsageError, AttributeError) as error:
-            raise ZooError(f"{path}: line {number}: {error}") from None
+            examples["key"].append(parse_key(str(row[key])) if row.get(key) else "")
+        except UsageError as error:
+            what = f"has a {key!r} that cannot be read ({str(error).rstrip('.')})"
+            reading.omit(path, complaint(what, [number]))
+            continue
         examples["frames"].append(piece)
+    if wrong:
+        what = (
+            f"is not an object whose {frames!r} is a list of lists of MIDI numbers from {LOWEST} "
+            f"to {HIGHEST}"
+        )
+        reading.omit(path, complaint(what, wrong))
     if not examples["frames"]:
         raise ZooError(f"{path} has no piece.")
     return examples

@@ -17,6 +17,7 @@ from recipes.music.keys import parse_key, tonic
 from recipes.music.libraries import require
 from recipes.music.piece import Piece
 from recipes.music.voice import RATE, play, without_edges
+from zoo import files
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _synthesized(piece: Piece, soundfont: Path) -> np.ndarray:
             "A soundfont is played by fluidsynth, which is not installed: install the package "
             "fluidsynth of your system, or omit the soundfont."
         )
-    soundfont = soundfont.expanduser()
+    soundfont = files.expanded(soundfont)
     if not soundfont.is_file():
         raise ZooError(f"There is no soundfont {soundfont}. Give the path of an SF2 or SF3 file.")
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,6 @@ import tensorflow as tf
 from zoo.assets import Assets
 from zoo.bounds import problems
 
-MAX_DAYS = 50_000  # per series
 SPANS = (1, 5, 22, 66)  # days over which variances are averaged: day, week, month, quarter
 DECAY = 0.94  # of the EWMA used as the unit of variance (RiskMetrics, 1996)
 SLOW = 0.985  # decay of the long-run level

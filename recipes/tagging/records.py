@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from recipes.tagging.reader import TAG, Sentence, to_examples
-from zoo.data import annotated, formats
+from zoo.data import annotated, formats, tables
 from zoo.data.reading import Reading, complaint, some
 from zoo.errors import ZooError, quoted
 
@@ -103,7 +103,10 @@ def _strings(values: object) -> TypeGuard[list[str]]:
 
 
 def _spans(values: Any) -> list[Span] | None:
-    """Returns sorted spans as `(start, end, label)`, or None if they are invalid."""
+    """Returns sorted spans as `(start, end, label)`, or None if they are invalid.
+
+    The label is `""` if a span has none.
+    """
     values, spans = values or [], []
     if not isinstance(values, (list, tuple)):
         return None
@@ -114,7 +117,7 @@ def _spans(values: Any) -> list[Span] | None:
             return None
         if not all(isinstance(each, int) for each in value[:2]):
             return None
-        spans.append((value[0], value[1], str(value[2]).strip()))
+        spans.append((value[0], value[1], tables.to_label(value[2]) or ""))
     return sorted(spans)
 
 
@@ -162,8 +165,10 @@ def _wrong(text: object, spans: list[Span] | None) -> str:
     """Returns a complaint about a text and its sorted spans, or `""` if they are valid."""
     if not isinstance(text, str) or not text.strip():
         return "has no text"
-    if spans is None or not all(0 <= s < e <= len(text) and label for s, e, label in spans):
+    if spans is None or not all(0 <= start < end <= len(text) for start, end, _ in spans):
         return "has a span that is not in the text"
+    if not all(label for *_, label in spans):
+        return "has a span without a label"
     if any(before[1] > after[0] for before, after in itertools.pairwise(spans)):
         return "has spans that overlap"
     return ""

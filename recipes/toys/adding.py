@@ -69,10 +69,16 @@ def read_custom(
 ) -> Examples:
     """Reads a JSONL file: `{"numbers": [0.5, …], "markers": [0, 1, …]}` on each line.
 
-    The sum is computed. Raises a UsageError or ZooError with the number of the first invalid line.
+    The sum is computed.
+
+    Raises:
+      UsageError: no such file.
+      ZooError: some lines are invalid; the message names their numbers.
     """
     from zoo.data import tables
+    from zoo.data.reading import Reading, complaint
 
+    reading, wrong = reading or Reading(), []
     keys = [(columns or {}).get(name, name) for name in ("numbers", "markers")]
     examples: Examples = {"numbers": [], "markers": [], "sum": []}
     for number, row in tables.json_lines(path, reading):
@@ -82,13 +88,19 @@ def read_custom(
         except (ValueError, KeyError, TypeError):
             valid = False
         if not valid:
-            raise ZooError(
-                f"{path}: line {number} is not an object with {keys[0]!r}, a list of numbers, and "
-                f"{keys[1]!r}, as many 0s and 1s."
-            )
+            wrong.append(number)
+            continue
         examples["numbers"].append(numbers)
         examples["markers"].append(markers)
         examples["sum"].append(sum(n * m for n, m in zip(numbers, markers, strict=True)))
+    if wrong:
+        what = (
+            f"is not an object with {keys[0]!r}, a list of numbers, and {keys[1]!r}, as many 0s "
+            "and 1s"
+        )
+        reading.omit(path, complaint(what, wrong))
+    if not examples["sum"]:
+        raise ZooError(f"{path} has no line that can be used.")
     return examples
 
 

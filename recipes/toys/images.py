@@ -58,17 +58,18 @@ def read_custom(
     """Reads a table with a label and 64 columns of pixels, row by row of the image.
 
     Raises:
-      ZooError: another number of columns, or a pixel that is not a number from 0 to 16; the
-        message names the row.
+      ZooError: another number of columns, a pixel that is not a number from 0 to 16, or no label;
+        the message names the row.
     """
+    from zoo.data import tables
     from zoo.data.reading import Reading
-    from zoo.data.tables import read_rows
 
     reading = reading or Reading()
-    label = (columns or {}).get("label", "label")
+    column = (columns or {}).get("label", "label")
+    table = tables.read(path, [], "label", columns, reading=reading)
     examples: Examples = {"pixels": [], "label": []}
-    for number, row in enumerate(read_rows(path, [label], reading), 1):
-        values = [value for name, value in row.items() if name != label]
+    for number, row, label in zip(table.lines, table.rows, table.columns["label"], strict=True):
+        values = [value for name, value in row.items() if name != column]
         if len(values) == 1 and isinstance(values[0], list):  # JSONL: eight lists of eight, or 64
             lines = [line if isinstance(line, list) else [line] for line in values[0]]
             values = [pixel for line in lines for pixel in line]
@@ -78,15 +79,17 @@ def read_custom(
             numbers = []
         if len(numbers) != SIDE * SIDE or not all(0 <= value <= INK for value in numbers):
             wrong = (
-                f"row {number}: besides {label!r} there must be {SIDE * SIDE} pixels, numbers "
-                f"from 0 to {INK}; got {len(values)} values"
+                f"{table.unit} {number}: besides {column!r} there must be {SIDE * SIDE} pixels, "
+                f"numbers from 0 to {INK}; got {len(values)} values"
             )
             if not reading.options.drop_bad:
                 raise ZooError(f"{path}, {wrong}. Correct such rows, or drop them with --drop-bad.")
             reading.note(f"{path.name}, {wrong}; omitted")
             continue
         examples["pixels"].append([numbers[i : i + SIDE] for i in range(0, SIDE * SIDE, SIDE)])
-        examples["label"].append(str(row[label]))
+        examples["label"].append(label)
+    if not examples["label"]:
+        raise ZooError(f"{path} has no row that can be used.")
     return examples
 
 

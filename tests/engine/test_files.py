@@ -9,6 +9,13 @@ from zoo import files
 from zoo.errors import ZooError
 
 
+def test_the_home_of_nobody_is_a_name(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert files.expanded("~/x.csv") == Path("/home/ann/x.csv")
+    assert files.expanded(Path("~$x.xlsx")) == Path("~$x.xlsx")
+    assert files.expanded("a/~$x.xlsx") == Path("a/~$x.xlsx")
+
+
 def test_writing_replaces_the_old_file_at_once(tmp_path):
     path = tmp_path / "new" / "file.txt"
     files.write_text(path, "old")

@@ -105,6 +105,21 @@ def test_a_folder_a_class(tmp_path, encoding):
     assert bool(said) == (encoding != "utf-8")
 
 
+def test_a_damaged_text_of_a_folder_is_named(tmp_path):
+    whole = "Un café, un thé et\nune crème brûlée\nDéjà vu\n".encode()
+    damaged = whole.replace("û".encode(), b"\xff")
+    write(tmp_path, {**classes(), "bad/9.txt": damaged, "good/9.txt": damaged.partition(b"D")[0]})
+    with pytest.raises(ZooError, match=r"bad/9\.txt is UTF-8, but not byte 0xff on line 2\."):
+        reviews().load(tmp_path)
+    splits = reviews().load(tmp_path, reading={"drop_bad": True})
+    texts = [*splits.train["text"], *splits.validation["text"], *splits.test["text"]]
+    assert len(texts) == 10
+    assert "Un café, un thé et\n\nDéjà vu\n" in texts
+    assert "Un café, un thé et\n\n" in texts
+    for label in ("bad", "good"):
+        assert f"{label}/9.txt: encoding utf-8 without line 2" in splits.notes
+
+
 def test_a_folder_a_class_in_a_folder_a_split(tmp_path):
     """As the archive of IMDB is."""
     write(tmp_path, {**classes("train"), **classes("test")})
@@ -163,6 +178,14 @@ def test_datasets_of_hugging_face(tmp_path):
     save(tmp_path / "unlabelled", {**rows, "label": [*rows["label"][:-1], -1]}, names)
     with pytest.raises(ZooError, match=r"row 9 has an empty 'label'.*--drop-bad"):
         reviews().load(tmp_path / "unlabelled")
+
+
+@pytest.mark.parametrize("listed", [{}, "x.arrow", {"filename": 3}])
+def test_a_damaged_list_of_the_files_of_a_split(tmp_path, listed):
+    save(tmp_path / "one", {"text": ["a"], "label": ["b"]})
+    (tmp_path / "one" / "state.json").write_text(json.dumps({"_data_files": [listed]}))
+    with pytest.raises(ZooError, match=r"state\.json is damaged: a file has no 'filename'"):
+        reviews().load(tmp_path / "one")
 
 
 def packed(path, files):

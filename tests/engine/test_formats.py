@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import zipfile
 
 import pytest
@@ -91,6 +92,10 @@ def test_columns_inside_of_objects(read):
         ("3", "holds no rows, but 3"),
         ("[]", "has a header but no rows"),
         ([1, 2], "rows 1, 2 have no JSON object"),
+        ({"columns": 3, "data": [["a", "b"]]}, "'columns' must be a list of texts.*got 3"),
+        # Columns of several levels, as pandas writes them.
+        ({"columns": [["a", "text"], ["a", "label"]], "data": [["b", "c"]]}, "a list of texts"),
+        ({"columns": ["text", "text"], "data": [["a", "b"]]}, "has the column 'text' twice"),
     ],
 )
 def test_json_that_holds_no_rows(read, content, message):
@@ -128,6 +133,28 @@ def test_parquet_and_arrow(read):
             read(name, parquet(table)[:-9] + b"x")
 
 
+def arrow(table):
+    import pyarrow as pa
+
+    file = io.BytesIO()
+    with pa.ipc.new_file(file, table.schema) as out:
+        out.write_table(table)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.arrow", "x.feather"])
+def test_a_column_twice_is_not_read(read, name):
+    import pyarrow as pa
+
+    write = parquet if name == "x.parquet" else arrow
+    table = pa.table([["a"], ["b"], ["c"]], names=["text", "label", "text"])
+    with pytest.raises(ZooError, match=r"has the column 'text' twice\. Rename one of them\."):
+        read(name, write(table))
+    inside = pa.StructArray.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["x", "x"])
+    with pytest.raises(ZooError, match=r"holds a value that cannot be read \(.*duplicate"):
+        read(name, write(pa.table([["a"], ["b"], inside], names=["text", "label", "z"])))
+
+
 def workbook(**sheets):
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
@@ -163,6 +190,23 @@ def test_excel(read):
     assert len(notes) == 2
     with pytest.raises(ZooError, match="not an Excel workbook, or is damaged"):
         read("x.xlsx", workbook(A=rows)[:300])
+
+
+def test_excel_whose_rows_end_at_their_last_cell(read):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for row in (["text", "label", "by"], ["a film", "good", "Ann"], ["a mess", "bad"]):
+        sheet.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    assert read("x.xlsx", file.getvalue()) == (COLUMNS, [])
+    sheet = [["text", "label"], ["a film", "good"], ["a mess"]]
+    with zipfile.ZipFile(io.BytesIO(workbook(A=sheet))) as old, zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, re.sub(rb"<dimension [^>]*>", b"", old.read(name)))
+    with pytest.raises(ZooError, match="row 3 has an empty 'label'"):
+        read("x.xlsx", file.getvalue())
 
 
 def test_excel_needs_its_extra(read, monkeypatch):
@@ -261,6 +305,11 @@ def test_rows_that_an_annotator_left(read):
     columns, notes = read("x.jsonl", lines([*rows, {**rows[0], "answer": "ignore"}]))
     assert columns == COLUMNS
     assert "x.jsonl: 1 row(s) omitted that the annotator ignored" in notes
+
+
+@pytest.mark.parametrize("answer", [["accept"], {"accept": 1}, "no", 3])
+def test_a_column_called_answer_may_hold_anything(read, answer):
+    assert read("x.jsonl", lines({**row, "answer": answer} for row in ROWS)) == (COLUMNS, [])
 
 
 def test_several_labels_are_not_one(read):

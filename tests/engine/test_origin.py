@@ -47,6 +47,14 @@ def test_files_and_folders(folder):
     assert parse_origin("rows.csv", KEYS).recorded == str(folder / "rows.csv")
 
 
+def test_a_name_that_begins_like_that_of_a_user(folder):
+    """Excel locks x.xlsx by a file of that kind."""
+    (folder / "~$x.xlsx").write_text("")
+    assert parse_origin("~$x.xlsx", KEYS) == CustomFile(Path("~$x.xlsx"))
+    with pytest.raises(UsageError, match=r"There is no file or folder ~\$y\.xlsx\."):
+        parse_origin("~$y.xlsx", KEYS)
+
+
 def test_nothing_and_what_is_parsed_already():
     assert parse_origin(None, KEYS) == Default()
     for origin in (Default(), Named("tfds"), CustomFile(Path("x")), InMemory({"x": [1]})):
@@ -65,6 +73,7 @@ def test_columns_and_splits_of_columns():
     ("value", "message"),
     [
         ("tfd", r"Unknown source 'tfd'; files and folders .* Did you mean 'tfds'\?"),
+        ("", "Unknown source ''; files and folders are sources too. There is: sample, tfds"),
         ("nowhere.csv", r"There is no file or folder nowhere\.csv\."),
         ("./tfds", r"There is no file or folder \./tfds\."),
         (Path("tfds"), r"There is no file or folder tfds\."),

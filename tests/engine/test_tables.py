@@ -1,6 +1,7 @@
 """Tables of people's own: what is read, and the line numbers of what is wrong."""
 
 import gzip
+import math
 import tracemalloc
 from pathlib import Path
 
@@ -96,7 +97,18 @@ def test_read_rows_keeps_everything_and_takes_empty_texts(tmp_path):
         tables.read_rows(path, ["text"])
 
 
-@pytest.mark.parametrize("content", ["", "  \n\n", b"\xef\xbb\xbf"])
+def test_nan_in_json_is_null(tmp_path):
+    content = '{"text": NaN, "by": {"name": NaN}, "n": [NaN, 1.5]}\n{"text": "a"}\n'
+    first, second = tables.read_rows(write(tmp_path, "x.jsonl", content), ["text"])
+    assert (first["text"], first["by"], second) == (None, {"name": None}, {"text": "a"})
+    assert math.isnan(first["n"][0])  # series of numbers are as they were
+    deep = '{"text": "a", "by": ' + '{"x":' * 900 + "1" + "}" * 901
+    assert len(tables.read_rows(write(tmp_path, "x.jsonl", deep), ["text"])) == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["", "  \n\n", b"\xef\xbb\xbf", '""', '""\n" "\n', "sep=;\n\n", 'sep=;\n""\n']
+)
 def test_empty_file(tmp_path, content):
     assert refused(tmp_path, "x.csv", content) == "is empty."
 
@@ -142,6 +154,21 @@ def test_ragged_rows_with_the_first_few_lines(tmp_path):
         "lines 2, 5, 8, 11, 14 and 3 more have another number of fields than the header's 2. "
         + REMEDY
     )
+
+
+def test_a_text_a_line_with_commas(tmp_path):
+    content = "text\na film, good\na mess, bad\n"
+    path = write(tmp_path, "x.csv", content)
+    with pytest.raises(ZooError, match=r"header's 1 \(`--sep none` reads .*No row can be used"):
+        tables.read_rows(path, ["text"])
+    rows = tables.read_rows(path, ["text"], Reading(ReadOptions(sep="none")))
+    assert [row["text"] for row in rows] == ["a film, good", "a mess, bad"]
+    # Where it would not help, another remedy is named.
+    message = refused(tmp_path, "x.csv", content)
+    assert message.startswith("has no column 'label'. There is: text.")
+    write(tmp_path, "x.csv", content + "plain\n")
+    with pytest.raises(ZooError, match=r"lines 2, 3 .*`--sep none` .* one text\)\. Correct"):
+        tables.read_rows(path, ["text"])
 
 
 def test_quote_that_never_ends(tmp_path):

@@ -63,10 +63,9 @@ def _tool(rows: Sequence[Record]) -> tuple[str, Any]:
         return "Label Studio", _label_studio
     if "text" in first and "annotation_id" in first:
         return "Label Studio", _label_studio_min
-    answers = {row.get("answer") for row in rows} - {None}
-    if "text" in first and (
-        "_task_hash" in first or (answers and answers <= {"accept", "reject", "ignore"})
-    ):
+    answers = [row["answer"] for row in rows if row.get("answer") is not None]
+    marked = bool(answers) and all(each in ("accept", "reject", "ignore") for each in answers)
+    if "text" in first and ("_task_hash" in first or marked):
         return "Prodigy", _prodigy
     given = [row.get("labels", row.get("label")) for row in rows]
     lists = "text" in first and all(isinstance(each, list) for each in given)

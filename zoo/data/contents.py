@@ -8,6 +8,7 @@ Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
 import os
 import re
@@ -69,17 +70,40 @@ def read_texts(paths: Sequence[Path], reading: Reading) -> list[str]:
         return [content.decode("utf-8-sig") for content in data]
     if reading.options.encoding or any(b"\0" in content for content in odd):
         # The encoding is given, or can be detected from each file.
-        pairs = zip(paths, data, strict=True)
-        decoded = [decode(each, str(path), reading.options) for path, each in pairs]
-        for encoding in sorted({name for _, name in decoded} - {"utf-8"}):
-            reading.found(where, f"encoding {encoding}")
-        return [text for text, _ in decoded]
-    _, encoding = decode(b"\n".join(odd), where, reading.options)
+        return _each_alone(paths, data, where, reading)
+    try:
+        options = dataclasses.replace(reading.options, drop_bad=False)
+        _, encoding = decode(b"\n".join(odd), where, options)
+    except UsageError:
+        raise
+    except ZooError:  # damaged: lines are counted, and dropped, in each file
+        return _each_alone(paths, data, where, reading)
     reading.found(where, f"encoding {encoding} in {len(odd):,} file(s)")
     return [
         content.decode("utf-8-sig" if _is_plain(content) else encoding, errors="replace")
         for content in data
     ]
+
+
+def _each_alone(
+    paths: Sequence[Path], data: Sequence[bytes], where: str, reading: Reading
+) -> list[str]:
+    """Decodes files one by one; `where` is the folder that a note names.
+
+    Raises:
+      UsageError, ZooError: as `decode`, with the name of the file.
+    """
+    texts, encodings = [], set()
+    for path, content in zip(paths, data, strict=True):
+        text, encoding = decode(content, str(path), reading.options)
+        texts.append(text)
+        if " without " in encoding:  # lines are dropped
+            reading.note(f"{path.parent.name}/{path.name}: encoding {encoding}")
+        else:
+            encodings.add(encoding)
+    for encoding in sorted(encodings - {"utf-8"}):
+        reading.found(where, f"encoding {encoding}")
+    return texts
 
 
 def _is_plain(data: bytes) -> bool:

@@ -62,7 +62,7 @@ def sniff(
 
     Raises:
       UsageError: the table is ambiguous; the message names the option that decides.
-      ZooError: the table cannot be parsed.
+      ZooError: the table cannot be parsed, or has no rows.
     """
     said: list[str] = []
     first, *rest = text.split("\n", 1)
@@ -80,6 +80,8 @@ def sniff(
         said.append(f"separated by {NAMES.get(separator, repr(separator))}" if separator else
                     "a column without a separator")  # fmt: skip
     dialect, rows, more = _quoted(text, path, separator, options)
+    if not rows:
+        raise ZooError(f"{path} is empty.")
     if skipped:
         rows = [(line + skipped, cells) for line, cells in rows]
     return dialect, rows, [*said, *more]
@@ -175,7 +177,7 @@ def _quoted(
         if _evenness(lines) > MOST:
             return literal, lines, ["cells without CSV quoting"]
         return quoted, _strictly(text, path, quoted), []
-    if not separator or len(rows[0][1]) == 1:
+    if not separator or not rows or len(rows[0][1]) == 1:
         return quoted, rows, []
     header = any(cell.startswith('"') for cell in split_lines(text)[0].split(separator))
     swallowed = [] if header else _swallowed(rows, split_lines(text), separator)

@@ -148,8 +148,16 @@ def _saved(folder: Path) -> Layout | None:
 
 
 def _arrow_files(folder: Path) -> list[Path]:
-    state = files.read_object(folder / "state.json", _data_files=list)
-    return [folder / str(each["filename"]) for each in state["_data_files"]]
+    """Returns the files that `state.json` lists.
+
+    Raises:
+      ZooError: it is missing or damaged.
+    """
+    path = folder / "state.json"
+    listed = files.read_object(path, _data_files=list)["_data_files"]
+    if not all(isinstance(each, dict) and isinstance(each.get("filename"), str) for each in listed):
+        raise ZooError(f"{path} is damaged: a file has no 'filename'. Restore or delete it.")
+    return [folder / each["filename"] for each in listed]
 
 
 def parts_by_class(

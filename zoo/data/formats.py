@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -67,9 +68,9 @@ def read_records(path: Path, reading: Reading, wanted: Collection[str] = ()) -> 
     data = contents.read_bytes(path)
     suffix = Path(contents.inner_name(path)).suffix
     if data.startswith(b"PAR1") or suffix == ".parquet":
-        return _of_table(_parquet(path, data))
+        return _of_table(path, _parquet(path, data))
     if data.startswith(b"ARROW1") or suffix in (".arrow", ".feather"):
-        return _of_table(_arrow(path, data))
+        return _of_table(path, _arrow(path, data))
     if data.startswith(b"PK\x03\x04") or suffix in (".xlsx", ".xlsm"):
         return _excel(path, data, reading, wanted)
     if suffix in OLD:
@@ -157,15 +158,18 @@ def _table(
             good.append((number, row))
         else:
             ragged.append(number)
-    bad = {f"has another number of fields than the header's {width}": ragged} if ragged else {}
+    what = f"has another number of fields than the header's {width}"
+    if wanted and set(wanted) <= set(header[:1]):
+        what += " (`--sep none` reads each line as one text)"
+    bad = {what: ragged} if ragged else {}
     rows = [dict(zip(header, row, strict=True)) for _, row in good]
     return Records(header, [number for number, _ in good], rows, "line", bad)
 
 
 def _check_distinct(path: Path, header: Sequence[str]) -> None:
     """Raises a `ZooError` if a header contains a column twice."""
-    if duplicates := [name for name in header if header.count(name) > 1]:
-        raise ZooError(f"{path} has the column {quoted(duplicates[0])} twice.")
+    if duplicates := [name for name, times in Counter(header).items() if times > 1]:
+        raise ZooError(f"{path} has the column {quoted(duplicates[0])} twice. Rename one of them.")
 
 
 def _json(path: Path, text: str, suffix: str, reading: Reading) -> Records:
@@ -206,9 +210,22 @@ def _objects(numbers: Sequence[int], values: Sequence[Any], unit: str) -> Record
     good = [(n, value) for n, value in zip(numbers, values, strict=True) if isinstance(value, dict)]
     wrong = [n for n, value in zip(numbers, values, strict=True) if not isinstance(value, dict)]
     rows = [value for _, value in good]
+    _replace_nan(rows)
     present = list(dict.fromkeys(name for row in rows for name in row))
     bad = {"has no JSON object": wrong} if wrong else {}
     return Records(present, [number for number, _ in good], rows, unit, bad)
+
+
+def _replace_nan(rows: Sequence[Record]) -> None:
+    """Replaces NaN by None, in place, also in objects; series of numbers in lists keep theirs."""
+    objects = [*rows]
+    while objects:  # not by recursion, whose depth is limited
+        each = objects.pop()
+        for name, value in each.items():
+            if isinstance(value, dict):
+                objects.append(value)
+            elif isinstance(value, float) and math.isnan(value):
+                each[name] = None
 
 
 def _rows_in(path: Path, value: Any, where: str) -> tuple[list[Any], str]:
@@ -228,6 +245,12 @@ def _rows_in(path: Path, value: Any, where: str) -> tuple[list[Any], str]:
         if {"columns", "data"} <= set(value) <= {"columns", "data", "index"}:  # pandas' split
             rows, names = value["data"], value["columns"]
             if isinstance(rows, list) and all(isinstance(row, list) for row in rows):
+                if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
+                    raise ZooError(
+                        f"{path}: its 'columns' must be a list of texts, a name for each column of "
+                        f"its 'data'; got {quoted(names, 40)}. Correct the file."
+                    )
+                _check_distinct(path, names)
                 return [dict(zip(names, row, strict=False)) for row in rows], ""
         if columns := _columns(value):
             names = list(columns)
@@ -294,6 +317,7 @@ def _parquet(path: Path, data: bytes) -> Any:
     from pyarrow import parquet
 
     try:
+        _check_distinct(path, parquet.read_schema(io.BytesIO(data)).names)
         return parquet.read_table(io.BytesIO(data))
     except (pa.ArrowException, OSError) as error:
         raise ZooError(f"{path} is not a Parquet file, or is damaged ({_first(error)}).") from None
@@ -315,15 +339,27 @@ def _first(error: Exception) -> str:
     return str(error).strip().split("\n")[0].rstrip(".")
 
 
-def _of_table(table: Any) -> Records:
-    """Returns the rows of an Arrow table; class numbers become names if the table has them."""
+def _of_table(path: Path, table: Any) -> Records:
+    """Returns the rows of an Arrow table; class numbers become names if the table has them.
+
+    Raises:
+      ZooError: a column is there twice, or a value has no counterpart in Python.
+    """
+    _check_distinct(path, table.column_names)
     names = _class_names(table.schema.metadata or {})
+    try:
+        values = table.to_pylist()
+    except (ValueError, OverflowError) as error:
+        raise ZooError(
+            f"{path} holds a value that cannot be read ({_first(error)}). Omit or convert its "
+            "column."
+        ) from None
     rows = [
         {
             name: _named(_plain(value), names[name]) if name in names else _plain(value)
             for name, value in row.items()
         }
-        for row in table.to_pylist()
+        for row in values
     ]
     return Records(list(table.column_names), list(range(1, len(rows) + 1)), rows, "row")
 
@@ -402,7 +438,10 @@ def _excel(path: Path, data: bytes, reading: Reading, wanted: Collection[str]) -
     header = ["" if cell is None else str(_plain(cell)).strip() for cell in rows[0][1]]
     kept = [index for index, title in enumerate(header) if title]
     _check_distinct(path, [header[index] for index in kept])
-    records = [{header[i]: _plain(row[i]) for i in kept} for _, row in rows[1:]]
+    # Some writers end a row at its last cell that is not empty.
+    records = [
+        {header[i]: _plain(row[i]) if i < len(row) else None for i in kept} for _, row in rows[1:]
+    ]
     return Records([header[i] for i in kept], [n for n, _ in rows[1:]], records, "row")
 
 

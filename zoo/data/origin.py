@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from zoo import files
 from zoo.data import objects
 from zoo.data.splits import SPLITS
 from zoo.errors import UsageError, quoted, shortened, suggest
@@ -138,8 +139,10 @@ def parse_origin(value: DataLike, keys: Collection[str] = ()) -> Origin:
 
 
 def find_custom(path: str | os.PathLike[str]) -> CustomFile | CustomFolder | None:
-    """Returns the file or folder at a path, None if there is none."""
-    path = Path(path).expanduser()
+    """Returns the file or folder at a path, None if there is none; `""` is no path."""
+    if path == "":  # which `Path` takes for the working folder
+        return None
+    path = files.expanded(path)
     if not os.path.exists(path):  # unlike `Path.exists`, accepts names that are too long
         return None
     if path.is_dir():

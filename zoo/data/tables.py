@@ -13,11 +13,11 @@ from typing import Any
 
 from zoo.data import contents, formats
 from zoo.data.formats import Record, Records
-from zoo.data.reading import Reading, complaint, numbers, some
+from zoo.data.reading import Reading, complaint, some
 from zoo.errors import ZooError, quoted, suggest
 from zoo.utf8 import plain
 
-__all__ = ["Table", "json_lines", "numbers", "read", "read_rows"]
+__all__ = ["Table", "json_lines", "read", "read_rows", "to_label"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +29,14 @@ class Table:
       lines: the line on which each row starts, from 1; for formats without lines, the row number.
       path: the file.
       unit: what `lines` count: `"line"` or `"row"`.
+      rows: each row with all columns of the file, under the file's names.
     """
 
     columns: dict[str, list]
     lines: list[int]
     path: Path
     unit: str = "line"
+    rows: list[Record] = dataclasses.field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -76,7 +78,7 @@ def read(
     for column, name in wanted.items():
         values = rows.values(name)
         if column == label:
-            checked = [_label(value) for value in values]
+            checked = [to_label(value) for value in values]
             rows.refuse(
                 f"has a {quoted(name)} that is neither text nor a whole number",
                 [each is None for each in checked],
@@ -99,27 +101,29 @@ def read(
         columns[column] = [str(row.get(name) or "") for row in rows.rows]
     kept = rows.kept(reading)
     columns = {name: [values[row] for row in kept] for name, values in columns.items()}
-    return Table(columns, [rows.numbers[row] for row in kept], path, rows.unit)
+    lines = [rows.numbers[row] for row in kept]
+    return Table(columns, lines, path, rows.unit, [rows.rows[row] for row in kept])
 
 
 def read_rows(
-    path: Path, texts: Iterable[str], reading: Reading | None = None
+    path: Path, texts: Iterable[str] | Mapping[str, str], reading: Reading | None = None
 ) -> list[dict[str, Any]]:
     """Reads every row of a file as a dict with all of its columns.
 
     Args:
       path: the file.
       texts: required columns of texts, which may be empty or None, or of lists (not in CSV), which
-        are not checked here; paths as for `zoo.data.formats.value_of`.
+        are not checked here; paths as for `zoo.data.formats.value_of`. Or a mapping of our names,
+        for messages, to those in the file.
       reading: the options; receives notes.
 
     Raises:
       UsageError, ZooError: as `read`.
     """
     reading = reading or Reading()
-    names = {name: name for name in texts}
+    names = dict(texts) if isinstance(texts, Mapping) else {name: name for name in texts}
     rows = _Rows(path, _records(path, names, reading))
-    for name in names:
+    for name in names.values():
         values = rows.values(name)
         rows.refuse(
             f"has a {quoted(name)} that is not text",
@@ -194,17 +198,17 @@ def _records(
     if records is None:
         records = formats.read_records(path, reading, wanted.values())
     records = annotated.plain_records(records, path, reading)
-    if not records.rows:
-        for what, lines in records.bad.items():
-            raise ZooError(f"{path}: {complaint(what, lines, records.unit)}. No row can be used.")
-        raise ZooError(f"{path} has a header but no rows.")
     missing = {
         column: name
         for column, name in wanted.items()
         if name not in records.present and not any(_has(row, name) for row in records.rows)
     }
-    if missing:
+    if missing and (records.rows or (records.present and records.bad)):
         raise ZooError(_missing(path, missing, records))
+    if not records.rows:
+        for what, lines in records.bad.items():
+            raise ZooError(f"{path}: {complaint(what, lines, records.unit)}. No row can be used.")
+        raise ZooError(f"{path} has a header but no rows.")
     return records
 
 
@@ -235,14 +239,14 @@ def _paths(rows: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(path for row in rows for path in formats.paths_of(row)))
 
 
-def _label(value: Any) -> str | None:
+def to_label(value: Any) -> str | None:
     """Returns a label as text, `""` if it is empty, None if it is not a label."""
     if value is None:
         return ""
     if value == []:
         return ""
     if isinstance(value, list) and len(value) == 1:  # a single choice of several options
-        return _label(value[0])
+        return to_label(value[0])
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, str | int):

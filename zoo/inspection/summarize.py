@@ -10,10 +10,10 @@ import numpy as np
 
 from zoo import files
 from zoo.config import INSPECTED, check_inspected
-from zoo.data import Examples
+from zoo.data import Examples, fetch
 from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Unsplit, parse_origin
-from zoo.data.reading import ReadingLike, reading_of
+from zoo.data.reading import Reading, ReadingLike, reading_of
 from zoo.data.splits import take
 from zoo.errors import UsageError, first_line
 from zoo.inspection.capture import Capture, capture
@@ -60,8 +60,9 @@ def inspect(
       trust: as for `zoo.load`.
 
     Returns:
-      The content of `inspection.json`: `model, data, rows, loss, verdicts` (one line per layer) and
-      `layers`, each with `name, kind, units, direction, steps` (real steps of each row) and
+      The content of `inspection.json`: `model, data, rows, notes` (on how the file was read, also
+      printed), `loss, verdicts` (one line per layer) and `layers`, each with `name, kind, units,
+      direction, steps` (real steps of each row) and
 
       - `gradients`: by steps before the last (0: the last), median and quartiles over the rows of
         ‖∂L/∂h_t‖ (`loss`) and ‖∂(v·h_T)/∂h_t‖ (`memory`, v a random unit vector: what remains of
@@ -89,7 +90,10 @@ def inspect(
     if rows < 1:
         raise UsageError(f"rows must be at least 1; got {rows}.")
     rows = rows if texts is None else len(texts)
+    reading = reading_of(reading)
     examples, title = _examples(predictor, texts, data, columns, reading, rows)
+    for note in reading.notes:
+        fetch.log(f"note: {note}")
     loss, captures, labels = _captured(predictor, network, examples, title, rows)
     unrolled = [unroll(each) for each in captures]
     layers = [
@@ -100,6 +104,7 @@ def inspect(
         "model": predictor.name,
         "data": title,
         "rows": len(labels),
+        "notes": reading.notes,
         "loss": loss,
         "verdicts": [summary(layer) for layer in layers],
         "layers": [_describe(layer, what) for layer in layers],
@@ -137,7 +142,7 @@ def influence(predictor: Predictor, text: str) -> list[tuple[str, float]]:
     Raises:
       UsageError: the model has no recurrent layer, needs more than a text, or reads no step of it.
     """
-    examples, title = _examples(predictor, [text], None, None, None, 1)
+    examples, title = _examples(predictor, [text], None, None, Reading(), 1)
     _, captures, labels = _captured(predictor, predictor.model, examples, title, 1)
     found = _saliency(captures, 0, labels[0])
     return list(zip(found["steps"], found["influence"], strict=True))
@@ -171,7 +176,7 @@ def _examples(
     texts: Sequence[str] | None,
     data: DataLike,
     columns: Mapping[str, str] | None,
-    reading: ReadingLike,
+    reading: Reading,
     rows: int,
 ) -> tuple[Examples, str]:
     """Returns examples with every column of the dataset, and the name of their source."""
@@ -191,7 +196,6 @@ def _examples(
             examples[column] = [answer[column] for answer in answers]
         return examples, "texts, with the model's own answers as targets"
     origin = parse_origin(data, dataset.keys)
-    reading = reading_of(reading)
     dataset.check_columns(origin, columns, reading)
     if isinstance(origin, Unsplit):
         examples = load_rows(

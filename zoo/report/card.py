@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo import files
 from zoo.config import Config, describe, limits_of, override, renamed, saved_settings
-from zoo.errors import ZooError
+from zoo.errors import CONTROL, ZooError
 from zoo.manifest import USE
 from zoo.recipe import Recipe
 from zoo.report.epochs import read_history, summary
@@ -210,6 +210,8 @@ def _table(title: str, rows: Table) -> list[str]:
 
 
 def _row(cells: list[str]) -> str:
+    """Returns a row of a table; class names may hold a pipe or a line break."""
+    cells = [CONTROL.sub(" ", cell).replace("|", r"\|") for cell in cells]
     return f"| {' | '.join(cells)} |"
 
 

@@ -75,6 +75,17 @@ def test_texts_are_read_with_the_models_own_answers(run, tmp_path, monkeypatch, 
     assert "gradients" not in result["layers"][0]
 
 
+def test_rows_of_a_file_that_are_left_out_are_said(run, tmp_path, capsys):
+    label = zoo.load(run).labels[0]
+    table = tmp_path / "own.csv"
+    table.write_text(f"text;label\na film to love;{label}\nonly\n")
+    result = zoo.inspect(run, data=table, reading={"drop_bad": True}, what=["states"])
+    omitted = "own.csv: line 3 has another number of fields than the header's 2; omitted"
+    assert result["notes"] == ["own.csv: separated by semicolons", omitted]
+    assert f"note: {omitted}\n" in capsys.readouterr().err
+    assert result["rows"] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.io.wavfile
 
-from recipes.audio.digits import digits, read_archive, read_mfccs
+from recipes.audio.digits import digits, read_archive, read_mfccs, read_recordings
 from zoo.data import load_examples
 from zoo.data.reading import Reading, ReadOptions
 from zoo.errors import UsageError, ZooError
@@ -138,6 +138,26 @@ def test_a_table_names_recordings_as_seen_from_it(folder, tmp_path):
     (tmp_path / "own.csv").write_text("file,text\nmine/0_ada_1.wav,zero\nmine/x.wav,one\n")
     with pytest.raises(UsageError, match=r"own\.csv: line 3: There is no file .*x\.wav"):
         digits().reader(tmp_path / "own.csv", {"audio": "file"})
+
+
+def test_the_words_of_a_table_may_be_a_whole_number(folder):
+    rows = [
+        '{"audio": "0_ada_1.wav", "text": 0}',
+        '{"audio": "3_bob_2.wav", "text": "three  zero"}',
+    ]
+    (folder / "own.jsonl").write_text("\n".join(rows))
+    assert digits().reader(folder / "own.jsonl", None)["text"] == ["0", "three zero"]
+    (folder / "own.jsonl").write_text("\n".join([*rows, '{"audio": "0_ada_1.wav", "text": null}']))
+    with pytest.raises(ZooError, match="line 3 has an empty 'text'"):
+        digits().reader(folder / "own.jsonl", None)
+
+
+def test_a_recording_whose_name_begins_like_that_of_a_user(folder, monkeypatch):
+    (folder / "0_ada_1.wav").rename(folder / "~ada.wav")
+    (folder / "own.csv").write_text("audio,text\n~ada.wav,zero\n")
+    assert len(digits().reader(folder / "own.csv", None)["audio"][0]) == 1200
+    monkeypatch.chdir(folder)
+    assert len(read_recordings("~ada.wav")["audio"][0]) == 1200
 
 
 def test_a_folder_of_recordings_a_word(tmp_path):

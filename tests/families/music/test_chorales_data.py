@@ -11,6 +11,7 @@ import pytest
 from recipes.music import chorales
 from recipes.music.chorales import CHORALES, read_custom, read_json, read_rolls, read_scores
 from recipes.music.derived import derived_path
+from zoo.data.reading import Reading, ReadOptions
 from zoo.errors import UsageError, ZooError
 
 HEAD = '<?xml version="1.0"?><score-partwise version="3.1"><part-list>'
@@ -205,8 +206,11 @@ def test_custom_pieces_are_read_with_or_without_a_key(tmp_path):
         ('{"frames": [60]}', "line 2 is not an object"),
         ('{"frames": [[20]]}', "from 21 to 108"),
         ('{"frames": [[60.5]]}', "line 2 is not an object"),
-        ('{"frames": [[60]], "key": "H major"}', "line 2: 'H major' is not a key"),
-        ('{"frames": [[60]], "key": 3}', "line 2"),
+        (
+            '{"frames": [[60]], "key": "H major"}',
+            "line 2 has a 'key' that .*'H major' is not a key",
+        ),
+        ('{"frames": [[60]], "key": 3}', "line 2 has a 'key' that cannot be read .'3' is not"),
     ],
 )
 def test_an_invalid_line_of_custom_data_is_named(tmp_path, line, message):
@@ -215,6 +219,13 @@ def test_an_invalid_line_of_custom_data_is_named(tmp_path, line, message):
     with pytest.raises(ZooError, match=message) as caught:
         read_custom(path)
     assert "\n" not in str(caught.value)
+    assert "--drop-bad" in str(caught.value)
+    reading = Reading(ReadOptions(drop_bad=True))
+    assert read_custom(path, reading=reading) == {"key": [""], "frames": [[[60]]]}
+    assert [note.split(" ")[:3] for note in reading.notes] == [["custom.jsonl:", "line", "2"]]
+    path.write_text(line)
+    with pytest.raises(ZooError, match="has no piece"):
+        read_custom(path, reading=reading)
 
 
 def test_custom_files_without_pieces_and_missing_files_are_errors(tmp_path):

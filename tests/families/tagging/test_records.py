@@ -236,6 +236,10 @@ def test_spans_that_do_not_fit(read):
         ({**row(), "spans": 3}, "line 2 has a span that is not in the text"),
         ({**row(), "spans": "0-6"}, "line 2 has a span that is not in the text"),
         (row((0, 6, "PER"), (3, 10, "X")), "line 2 has spans that overlap"),
+        (row((0, 6, None)), "line 2 has a span without a label"),
+        (row((0, 6, " ")), "line 2 has a span without a label"),
+        (row((0, 6, ["PER", "LOC"])), "line 2 has a span without a label"),
+        ({**row(), "spans": [{"start": 0, "end": 6}]}, "line 2 has a span without a label"),
     ):
         with pytest.raises(ZooError, match=rf"{message}\..*--drop-bad"):
             read("x.jsonl", [good, wrong])

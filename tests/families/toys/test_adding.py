@@ -12,6 +12,7 @@ from recipes import adding
 from recipes.toys.adding import adding as dataset
 from recipes.toys.adding import make, read_custom
 from zoo.config import override
+from zoo.data.reading import Reading, ReadOptions
 from zoo.errors import UsageError, ZooError
 
 
@@ -131,8 +132,14 @@ def test_ones_own_sequences_are_read(tmp_path):
         "x",
     ):
         path.write_text('{"numbers": [1], "markers": [1]}\n' + line + "\n")
-        with pytest.raises(ZooError, match=r"line 2 is not an object with 'numbers'"):
+        with pytest.raises(ZooError, match=r"line 2 is not an object with 'numbers'.*--drop-bad"):
             read_custom(path)
+        reading = Reading(ReadOptions(drop_bad=True))
+        assert read_custom(path, reading=reading)["numbers"] == [[1.0]]
+        assert reading.notes[0].startswith("mine.jsonl: line 2 is not an object with 'numbers'")
+        path.write_text(line + "\n")
+        with pytest.raises(ZooError, match="has no line that can be used"):
+            read_custom(path, reading=reading)
     path.write_text("\n")
     with pytest.raises(ZooError, match="is empty"):
         read_custom(path)

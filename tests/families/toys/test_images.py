@@ -14,6 +14,7 @@ from recipes.toys.images import IMAGES, read_picture
 from recipes.toys.ink import Ink
 from zoo import ZooError
 from zoo.data import load_examples
+from zoo.data.reading import Reading, ReadOptions
 
 
 def ink_of(*pictures, **options):
@@ -150,12 +151,40 @@ def test_a_table_has_a_label_and_64_pixels(tmp_path):
     ):
         load_examples(IMAGES, lists, labels=["0", "1", "7"])
     lists.write_text('{"pixels": [[1, [2]]], "label": "0"}\n')
-    with pytest.raises(ZooError, match=r"row 1: besides 'label' there must be 64 pixels"):
+    with pytest.raises(ZooError, match=r"line 1: besides 'label' there must be 64 pixels"):
         IMAGES.reader(lists, None)
     rows[4][9] = 17
     table.write_text("\n".join(",".join(map(str, row)) for row in [names, *rows]))
-    with pytest.raises(ZooError, match=r"row 5: besides 'label' there must be 64 pixels.*0 to 16"):
+    with pytest.raises(ZooError, match=r"line 6: besides 'label' there must be 64 pixels.*0 to 16"):
         IMAGES.reader(table, None)
+    table.write_text(",".join(map(str, names)) + "\n" + ",".join(map(str, rows[4])))
+    with pytest.raises(ZooError, match="has no row that can be used"):
+        IMAGES.reader(table, None, reading=Reading(ReadOptions(drop_bad=True)))
+
+
+@pytest.mark.parametrize("name", ["mine.csv", "mine.jsonl"])
+def test_the_label_of_a_table_is_a_text_or_a_whole_number(tmp_path, name):
+    pixels = IMAGES.sample()["pixels"][0]
+    path = tmp_path / name
+
+    def read(*labels, **options):
+        if name == "mine.csv":
+            flat = ",".join(str(pixel) for line in pixels for pixel in line)
+            head = ",".join(f"p{number}" for number in range(64))
+            rows = [f"{'' if label is None else label},{flat}" for label in labels]
+            path.write_text("\n".join([f"label,{head}", *rows]))
+        else:
+            rows = [json.dumps({"pixels": pixels, "label": label}) for label in labels]
+            path.write_text("\n".join(rows))
+        return IMAGES.reader(path, None, reading=Reading(ReadOptions(**options)))["label"]
+
+    assert read("7", 0) == ["7", "0"]
+    for empty in (None, " "):
+        with pytest.raises(ZooError, match=r"line . has an empty 'label'.*--drop-bad"):
+            read("7", empty)
+        assert read("7", empty, drop_bad=True) == ["7"]
+        with pytest.raises(ZooError, match="No row can be used"):
+            read(empty, drop_bad=True)
 
 
 def test_a_folder_of_pictures_a_class(tmp_path):

@@ -41,6 +41,13 @@ def lines(*rows, sign="\t"):
     return "".join(sign.join(row) + "\n" for row in rows)
 
 
+@pytest.mark.parametrize("name", ["x.csv", "x.tsv", "x.txt"])
+@pytest.mark.parametrize("content", ['""\n', "sep=;\n\n"])
+def test_a_table_without_a_row_is_empty(read, name, content):
+    with pytest.raises(ZooError, match=rf"{name} is empty\."):
+        read(name, content)
+
+
 @pytest.mark.parametrize(
     ("header", "said"),
     [
