@@ -76,7 +76,7 @@ def collect_seeds(models: Sequence[str | Path], output: str | Path) -> Path:
     first, *others = results
     for model, other in zip(models[1:], others, strict=True):
         for key in ("recipe", "config", "data", "metric"):
-            if other[key] != first[key]:
+            if _compared(other, key) != _compared(first, key):
                 raise UsageError(f"{model} differs from {models[0]} in more than its seed: {key}.")
     scores = [result["score"] for result in results]
     path = Path(output)
@@ -94,6 +94,19 @@ def collect_seeds(models: Sequence[str | Path], output: str | Path) -> Path:
         },
     )
     return path
+
+
+def _compared(result: Mapping[str, Any], key: str) -> Any:
+    """Returns what runs with other seeds have in common: the rows of the data, complete settings.
+
+    A run of an earlier version lacks the settings that are new, and may word its notes otherwise.
+    """
+    from zoo.config import saved_settings
+    from zoo.registry import get_recipe
+
+    if key == "config":
+        return saved_settings(get_recipe(result["recipe"]).config, result["config"])
+    return result["data"]["fingerprint"] if key == "data" else result[key]
 
 
 def collect_settings(

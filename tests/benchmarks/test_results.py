@@ -489,13 +489,16 @@ def test_no_results_are_no_table(tmp_path):
 
 def test_the_mean_over_seeds_is_of_runs_that_differ_in_nothing_else(measured, monkeypatch):
     def fake(model):
-        value, seed, units = model.split()
-        config = {"units": int(units)}
-        row = {**score("a", float(value)), "seed": int(seed), "config": config}
+        value, seed, units, *rows = model.split()
+        row = {**score("a", float(value)), "seed": int(seed)}
+        # Runs of earlier versions lack a setting, and have other notes on the same rows.
+        row["config"] = {"units": int(units), **({"epochs": 1} if seed == "2" else {})}
+        row["data"] = {**row["data"], "fingerprint": (rows or ["f"])[0], "notes": [seed]}
         return {**row, "topology": "many-to-one"}
 
     monkeypatch.setattr(results, "measurements", fake)
-    recipe = type("Recipe", (), {"config": Defaults()})
+    more = dataclasses.make_dataclass("More", [("epochs", int, 1)], bases=(Defaults,))
+    recipe = type("Recipe", (), {"config": more()})
     monkeypatch.setattr("zoo.registry.get_recipe", lambda name: recipe)
     path = results.collect_seeds(["0.7 0 9", "0.8 1 9", "0.9 2 9"], measured / "seeds.json")
     written = json.loads(path.read_text())
@@ -513,6 +516,8 @@ def test_the_mean_over_seeds_is_of_runs_that_differ_in_nothing_else(measured, mo
         results.collect_seeds(["0.7 0 9"], path)
     with pytest.raises(UsageError, match=r"0\.8 1 8 differs from 0\.7 0 9 in more.*config"):
         results.collect_seeds(["0.7 0 9", "0.8 1 8"], path)
+    with pytest.raises(UsageError, match=r"more than its seed: data"):
+        results.collect_seeds(["0.7 0 9", "0.8 1 9 other"], path)
 
 
 def test_networks_stand_above_the_baselines_of_their_data(tmp_path):
