@@ -20,7 +20,7 @@ effect alone was not measured.
 
 Accuracy on FSDD (results/), in %, of the network and of the better of two nearest neighbours:
 
-    digits-gru 99.7  96.7  (recordings 0 to 4 of each digit and speaker; 4 minutes)
+    digits-gru 99.1  96.7  (recordings 0 to 4 of each digit and speaker; three seeds, 98.3 to 99.7)
                90.0  55.4  (each speaker held out in turn, by `--set speaker=theo`; the worst 81.2)
 
 With `--set voices=heard`, only frames more than 80 dB below the loudest one count as silence, and

@@ -222,7 +222,7 @@ def test_each_model_has_a_page_with_its_use_its_limits_and_its_network():
         assert (ROOT / f"docs/figures/models/{name}.svg").exists()
         assert " 0.0 MB" not in text
     assert "Mean test score: F1 0.8974 ± 0.0019 (3 seeds)." in pages["conll-bilstm-crf"]
-    assert "Mean test score" not in pages["conll-bilstm"]
+    assert "Mean test score" not in pages["imdb-bilstm-large"]
     assert "{" + '"numbers": [0.3' in pages["adding-gru"]
     assert "zoo predict digits-ctc recipes/audio/voices/314_jackson.wav" in pages["digits-ctc"]
 

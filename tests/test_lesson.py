@@ -166,7 +166,12 @@ SCORES = {
         "adding-simplernn": ("score", "0.4f"),
         "adding-simplernn baseline": ("baseline.always 1", "0.4f"),
         "adding-lstm": ("score", "0.5f"),
-        "adding-gru": ("score", "0.5f"),
+        "adding-simplernn-seeds": ("mean", "0.4f"),
+        "adding-simplernn-seeds deviation": ("deviation", "0.4f"),
+        "adding-lstm-seeds": ("mean", "0.5f"),
+        "adding-lstm-seeds deviation": ("deviation", "0.5f"),
+        "adding-gru-seeds": ("mean", "0.5f"),
+        "adding-gru-seeds deviation": ("deviation", "0.5f"),
         "adding-lstm-400-seeds": ("mean", "0.4f"),
         "adding-lstm-400-seeds baseline": ("baseline.always 1", "0.4f"),
         "adding-lstm-400-long-seeds": ("mean", "0.4f"),
@@ -213,7 +218,8 @@ SCORES = {
     "16-transformers.md": {
         "generation-shakespeare-gru": ("single.per_second", ",.0f"),
         "shakespeare-gru": ("metrics.parameters", ",d"),
-        "digits-gru": ("score", "0.4f"),
+        "digits-gru-seeds": ("mean", "0.4f"),
+        "digits-gru-seeds deviation": ("deviation", "0.4f"),
         "digits-gru size": ("metrics.parameters", ",d"),
         "digits-gru rows": ("data.rows.train", ",d"),
         "digits-gru baseline": ("baseline.mfcc-mean-nearest", "0.4f"),
@@ -242,7 +248,7 @@ def test_quoted_gradients_are_those_that_were_drawn():
     for run_ in files.read_json(ROOT / "docs" / "figures" / "adding.json")["runs"]:
         median = run_["gradients"]["median"]
         reached = sum(value >= 0.01 * max(median) for value in median)
-        assert re.search(rf"\| `{run_['recipe']}` \| [\d.]+ \| {reached} \|", english)
+        assert re.search(rf"\| `{run_['recipe']}` \| [\d.]+ ± [\d.]+ \| {reached} \|", english)
     notebook = (ROOT / "notebooks" / "10-vanishing-gradients.ipynb").read_text(encoding="utf-8")
     french = read(FRENCH, "09-vanishing.md").replace("\u00a0", " ")
     quoted = re.findall(r"(SimpleRNN|LSTM|GRU) (\d\.\de-\d\d)", english)

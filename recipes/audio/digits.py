@@ -391,6 +391,7 @@ def digits(speaker: str = "", label: str = "text") -> Dataset:
         facts=functools.partial(facts, single=bool(label)),
         positional=("audio", "text"),
         in_memory=in_memory,
+        texts=("text",),
         identity=identity,
         folder=functools.partial(read_folder, speaker=speaker),
         hold_out=functools.partial(hold_out, speaker=speaker) if speaker else None,

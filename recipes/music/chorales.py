@@ -265,6 +265,21 @@ def read_custom(
     return examples
 
 
+def in_memory(examples: Examples) -> Examples:
+    """Checks columns in memory: a frame has keys of a piano.
+
+    Raises:
+      ZooError: a piece has no frame, or a note is none of these keys.
+    """
+    for row, piece in enumerate(examples.get("frames", [])):
+        if not piece or not all(LOWEST <= note <= HIGHEST for frame in piece for note in frame):
+            raise ZooError(
+                f"Row {row} of the data: 'frames' must be lists of MIDI numbers from {LOWEST} to "
+                f"{HIGHEST}, at least one."
+            )
+    return examples
+
+
 def pieces_of(path: Path, quarter_length: float) -> Examples:
     """Returns the pieces of a music file with the keys that fit best; only ABC has several.
 
@@ -398,6 +413,7 @@ CHORALES = Dataset(
     deduplicate_by="",
     facts=facts,
     reader=read_custom,
+    in_memory=in_memory,
     suffixes=(".jsonl",),
     folder=read_folder,
 )

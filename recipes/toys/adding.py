@@ -104,6 +104,22 @@ def read_custom(
     return examples
 
 
+def in_memory(examples: Examples) -> Examples:
+    """Checks columns in memory: as many markers as numbers.
+
+    Raises:
+      ZooError: a row has more of one than of the other, or none.
+    """
+    pairs = zip(examples.get("numbers", []), examples.get("markers", []), strict=False)
+    for row, (numbers, markers) in enumerate(pairs):
+        if not 0 < len(numbers) == len(markers) or not {*markers} <= {0, 1}:
+            raise ZooError(
+                f"Row {row} of the data: it needs as many 'markers', 0 or 1, as 'numbers', and at "
+                "least one."
+            )
+    return examples
+
+
 def _floats(values: Sequence) -> list[float]:
     floats = [float(value) for value in values]
     if not all(map(math.isfinite, floats)):
@@ -141,5 +157,6 @@ def adding(length: int) -> Dataset:
         deduplicate_by="",
         facts=facts,
         reader=read_custom,
+        in_memory=in_memory,
         suffixes=(".jsonl",),
     )

@@ -670,6 +670,12 @@ def test_load_examples_reads_a_whole_file(tmp_path):
         load_examples(data, path, labels=["a", "b"])
 
 
+def test_rare_classes_need_classes(tmp_path):
+    path = table(tmp_path / "mine.csv", [("x", "a")])
+    with pytest.raises(UsageError, match="--min-count cannot be used: a row of 'letters' has no"):
+        make(NOWHERE, label="").load(path, reading={"min_count": 2})
+
+
 def test_rare_classes_are_not_all_that_a_split_has(tmp_path):
     table(tmp_path / "train.csv", [*[(f"x{n}", "ab"[n % 2]) for n in range(40)], ("y", "c")])
     table(tmp_path / "test.csv", [("z", "c")])

@@ -356,6 +356,14 @@ def _from_memory(
             examples[column] = _values(column, columns[name])
         elif column in names:
             raise ZooError(f"The data have no column {name!r}.{suggest(name, map(str, columns))}")
+    for column, values in examples.items():
+        if _is_numeric(sample.get(column)):
+            for row, value in enumerate(values):
+                if not _are_numbers(value):
+                    raise ZooError(
+                        f"Row {row} of the data: {column!r} must be numbers, none of them missing "
+                        "or infinite."
+                    )
     if dataset.in_memory:
         examples = dataset.in_memory(examples)
     _check_complete(dataset, examples, columns, sample)
@@ -408,6 +416,23 @@ def _rank(value: Any) -> int:
     if isinstance(value, list | tuple):
         return 1 + (_rank(value[0]) if value else 0)
     return 0
+
+
+def _is_numeric(values: Any) -> bool:
+    """Whether the first value of a column is a number, or lists of numbers."""
+    while isinstance(values, list | tuple) and values:
+        values = values[0]
+    return isinstance(values, int | float)
+
+
+def _are_numbers(value: Any) -> bool:
+    """Whether a value is a finite number, or lists of such, which may differ in length."""
+    import numpy as np
+
+    if isinstance(value, list | tuple) and any(isinstance(part, list | tuple) for part in value):
+        return all(map(_are_numbers, value))
+    array = np.asarray(value)
+    return not array.size or (array.dtype.kind in "biuf" and bool(np.isfinite(array).all()))
 
 
 @contextlib.contextmanager

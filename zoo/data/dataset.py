@@ -190,12 +190,16 @@ class Dataset(Declaration):
           unlabelled: a file of further rows is custom data, too.
 
         Raises:
-          UsageError: the data are not custom, or the dataset has no such column.
+          UsageError: the data are not custom, or the dataset has no such column, repair or classes.
         """
         from zoo.data.origin import Custom
 
         if reading:
             self.check_repair(reading.options)
+            if reading.options.min_count and not self.label:
+                raise UsageError(
+                    f"--min-count cannot be used: a row of {self.name!r} has no single class."
+                )
         custom = isinstance(origin, Custom) or (
             unlabelled is not None and isinstance(self.find_unlabelled(unlabelled), Path)
         )
