@@ -58,7 +58,7 @@ QUOTES = {
         "beside {translate-attention-gpu-tatoeba metrics.baseline.ibm-model-1.bleu_all .2f} for "
         "IBM",
         "a smaller `translate-attention` has {translate-attention-captions score .2f}",
-        "from the packed one has {translate-attention-en-de-from-fr score .2f} after 12 epochs",
+        "from the packed one has {translate-attention-en-de-from-fr score .2f} after 12 and 10",
         "A smaller network from scratch has {translate-attention-en-de score .2f} after 24 epochs",
         "and {translate-seq2seq score .2f} on the test split. The same network has "
         "{translate-seq2seq-supervised score .2f} on the test split",
