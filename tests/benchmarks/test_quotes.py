@@ -21,9 +21,10 @@ QUOTES = {
         "an ensemble of three such networks ({news-bilstm-wide-glove-ensemble score .4f}, p",
         "is {digits-ctc score .1%} % for new recordings of known voices",
         "For unknown voices it is {digits-ctc-speakers mean .0%} %",
-        "softmax has {conll-bilstm-glove score .4f} (one seed) and the CRF "
+        "softmax has {conll-bilstm-glove-seeds mean .4f} ± {conll-bilstm-glove-seeds deviation .4f} "
+        "and the CRF "
         "{conll-bilstm-crf-glove-seeds mean .4f} ± {conll-bilstm-crf-glove-seeds deviation .4f}",
-        "they have {conll-bilstm score .4f} (one seed) and "
+        "they have {conll-bilstm-seeds mean .4f} ± {conll-bilstm-seeds deviation .4f} and "
         "{conll-bilstm-crf-none-seeds mean .4f} ± {conll-bilstm-crf-none-seeds deviation .4f}",
         "has the lowest QLIKE ({stocks-gru baseline.log-linear+market .4f}; the GRU "
         "{forecasters networks.stocks-gru.0.qlike .4f})",
@@ -82,13 +83,14 @@ QUOTES = {
         "Bernoulli {chorales-nott-lstm-bernoulli score .2f}",
     ],
     "recipes/digits.py": [
-        "{digits-gru score .1%} {digits-gru baseline.mfcc-mean-nearest .1%}",
+        "{digits-gru-seeds mean .1%} {digits-gru baseline.mfcc-mean-nearest .1%}",
         "{digits-gru-speakers mean .1%} 55.4",
     ],
     "recipes/entities.py": [
         "on hand-made features has {conll-bilstm-crf baseline.linear-chain-crf .1%}, "
         "a lookup of the training entities {conll-bilstm-crf baseline.seen-entities .1%})",
-        "conll-bilstm {conll-bilstm-glove score .1%} (glove-50) "
+        "conll-bilstm {conll-bilstm-seeds mean .1%} (vectors=none)",
+        "conll-bilstm {conll-bilstm-glove-seeds mean .1%} (glove-50) "
         "conll-bilstm-crf {conll-bilstm-crf-none-seeds mean .1%} (none)",
     ],
     "recipes/reviews.py": [
@@ -117,7 +119,7 @@ QUOTES = {
     ],
     "recipes/topics.py": [
         "of the two linear baselines has {news-gru baseline.nbsvm-bigram .1%} %",
-        "news-gru {news-gru score .1%} news-bilstm {news-bilstm-alone score .1%}",
+        "news-gru {news-gru-seeds mean .1%} news-bilstm {news-bilstm-alone score .1%}",
         "Three seeds have a mean of {news-bilstm-wide-glove-seeds mean .1%}, and an ensemble of "
         "three (`zoo export A B C --ensemble`) {news-bilstm-wide-glove-ensemble score .1%}",
     ],
