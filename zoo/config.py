@@ -22,6 +22,7 @@ FILE_PRECISIONS = {
 }
 INSPECTED = ("gradients", "gates", "saliency", "states")
 MAX_WARMUP = 1000  # TF Serving rejects more records
+MAX_INTEGER = 2**31 - 1  # of a setting: graphs compute with int32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,20 +191,25 @@ def override(config: C, changes: Mapping[str, Any]) -> C:
         raise UsageError(str(error)) from None
 
 
-def parse_settings(settings: Iterable[str]) -> dict[str, str]:
+def parse_settings(settings: Iterable[str], *, blanks: bool = False) -> dict[str, str]:
     """Parses `["units=32", "cell=gru"]` to a dict.
+
+    Args:
+      settings: as given on a command line.
+      blanks: whether those around a value belong to it.
 
     Raises:
       UsageError: a setting without `=`, or given twice.
     """
     parsed: dict[str, str] = {}
     for setting in settings:
-        key, equals, value = (part.strip() for part in setting.partition("="))
+        key, equals, value = setting.partition("=")
+        key = key.strip()
         if not equals or not key:
             raise UsageError(f"Setting {quoted(setting)} is not of the form key=value.")
         if key in parsed:
             raise UsageError(f"Setting {quoted(key)} is given twice.")
-        parsed[key] = value
+        parsed[key] = value if blanks else value.strip()
     return parsed
 
 
@@ -239,6 +245,8 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
         raise UsageError(f"Setting {key!r} takes a finite number; got {quoted(value)}.")
     if kind is int and isinstance(value, float) and value != converted:
         raise wrong
+    if kind is int and abs(converted) > MAX_INTEGER:
+        raise UsageError(f"Setting {key!r} must be at most {MAX_INTEGER:,}; got {quoted(value)}.")
     return converted
 
 

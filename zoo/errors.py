@@ -80,6 +80,17 @@ def check_number(name: str, value: object) -> None:
         raise UsageError(f"{name} must be a number; got {quoted(value)}.")
 
 
+def check_batch_size(value: int) -> None:
+    """Checks a number of rows per batch.
+
+    Raises:
+      UsageError: it is not an integer, or below 1.
+    """
+    check_integer("batch_size", value)
+    if value < 1:
+        raise UsageError(f"batch_size must be at least 1; got {value}.")
+
+
 def check_text(name: str, value: object) -> None:
     """Checks an argument.
 

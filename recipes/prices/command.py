@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--cost",
-    type=click.FloatRange(0, 1000),
+    type=options.FiniteRange(0, 1000),
     default=5.0,
     show_default=True,
     metavar="BP",

@@ -51,7 +51,7 @@ class ListCommand(click.Command):
 )
 @click.option(
     "--label-share",
-    type=click.FloatRange(0, 1),
+    type=options.FiniteRange(0, 1),
     metavar="S",
     help="Weight of the label in the target of a labelled row; the rest is the teachers' answer. "
     "A translator learns the teachers' translations only (0), the reference only (1), or both "

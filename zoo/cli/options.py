@@ -25,6 +25,16 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
+class FiniteRange(click.FloatRange):
+    """A range of numbers without NaN, which no comparison refuses, and without infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 def complete_recipe(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

@@ -64,7 +64,7 @@ class _Range(click.ParamType):
 )
 @click.option(
     "--model-config-file-poll-wait-seconds",
-    type=click.FloatRange(0),
+    type=options.FiniteRange(0),
     default=0,
     metavar="S",
     show_default=True,
@@ -72,7 +72,7 @@ class _Range(click.ParamType):
 )
 @click.option(
     "--file-system-poll-wait-seconds",
-    type=click.FloatRange(0),
+    type=options.FiniteRange(0),
     default=1,
     metavar="S",
     show_default=True,
@@ -103,7 +103,7 @@ class _Range(click.ParamType):
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.1),
+    type=options.FiniteRange(0.1),
     default=30,
     show_default=True,
     metavar="S",

@@ -170,7 +170,7 @@ def _say_plan(
 )
 @click.option(
     "--checkpoint-seconds",
-    type=click.FloatRange(0),
+    type=options.FiniteRange(0),
     default=60.0,
     show_default=True,
     metavar="S",

@@ -29,7 +29,7 @@ from zoo.report import card
 from zoo.serving import capabilities, kernels
 from zoo.serving.capabilities import ANSWER
 from zoo.serving.ensemble import check_members, describe, serve_together
-from zoo.serving.find import ABOUT, EXTRA, WARMUP, is_pattern
+from zoo.serving.find import ABOUT, EXTRA, WARMUP, WEIGHTS, is_pattern
 from zoo.serving.inputs import tensors
 from zoo.serving.portable import bundle
 from zoo.serving.predictor import Predictor, load
@@ -105,6 +105,11 @@ def export(
         raise UsageError(
             f"{directory} is a symbolic link to {os.readlink(directory)}, which does not exist. "
             "Name another directory."
+        )
+    if any((directory / name).exists() for name in (*WEIGHTS, "saved_model.pb", "config.json")):
+        raise UsageError(
+            f"{directory} is a model itself; versions of another one in it would hide it. Name "
+            "another directory."
         )
     if format == "saved_model" and is_pattern(directory):
         raise UsageError(

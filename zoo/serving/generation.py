@@ -47,6 +47,17 @@ def random_seeds(seed: int, count: int) -> list[int]:
     return [seed + number for number in range(count)]
 
 
+def check_steps(config: Mapping[str, Any], steps: int) -> None:
+    """Checks the length of a sequence that is streamed, as the graph does for a request.
+
+    Raises:
+      UsageError: it is longer than the model's limit.
+    """
+    most = config.get("max_steps", MAX_STEPS)
+    if steps > most:
+        raise UsageError(f"steps must be at most {most}; got {steps}.")
+
+
 def rows_together(config: Mapping[str, Any], steps: int) -> int:
     """Returns the number of sequences of `steps` steps per request, at most 64."""
     most = config.get("max_steps", MAX_STEPS)

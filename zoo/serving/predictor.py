@@ -23,6 +23,7 @@ from zoo.data.origin import DataLike
 from zoo.errors import (
     UsageError,
     ZooError,
+    check_batch_size,
     check_integer,
     first_line,
     quoted,
@@ -394,9 +395,7 @@ class Predictor:
             does not allow.
         """
         use_tensorflow()
-        check_integer("batch_size", batch_size)
-        if batch_size < 1:
-            raise UsageError(f"batch_size must be at least 1; got {batch_size}.")
+        check_batch_size(batch_size)
         signature, options, best = self._resolve(signature, options)
         rows_in, others, specs = self._columns(signature, examples, columns)
         function = self.signatures[signature]
@@ -582,6 +581,7 @@ class Predictor:
         """
         from zoo.serving import embedding
 
+        check_batch_size(batch_size)
         name = embedding.signature_of(self.served())
         columns, _, specs = self._columns(name, examples, None)
         if not len(next(iter(columns.values()))):
@@ -693,8 +693,10 @@ class Predictor:
         if symbols is None:
             raise UsageError(f"What {self.name} generates is no text that could be streamed.")
         # All errors are raised here, before the first piece.
+        (random_seed,) = generation.random_seeds(seed, 1)
+        generation.check_steps(self.resolved["config"], options["steps"])
         begun = self.begin(given)
-        return generation.stream(self.signatures[STEP], begun, symbols, seed, **options)
+        return generation.stream(self.signatures[STEP], begun, symbols, random_seed, **options)
 
     def follow(self, parts: Iterable[Any]) -> Iterator[dict[str, str]]:
         """Returns an iterator over the answers to one input that arrives in parts.

@@ -67,9 +67,12 @@ def parse_class_weights(values: Sequence[str]) -> dict[str, float] | str | None:
         except ValueError:
             equals = ""
         if not equals:
+            alone = f": {value} stands alone" if value in (BALANCED, NONE) else ""
             raise UsageError(
-                f"--class-weight is {BALANCED}, {NONE} or CLASS=WEIGHT; got {quoted(value)}."
+                f"--class-weight is {BALANCED}, {NONE} or CLASS=WEIGHT; got {quoted(value)}{alone}."
             )
+        if name in weights:
+            raise UsageError(f"--class-weight of {quoted(name)} is given twice.")
         weights[name] = number
     return parse_class_weight(weights)
 

@@ -113,3 +113,15 @@ def test_an_export_generates_the_same(run, tmp_path):
     ours, theirs = (zoo.load(each).generate(2, prompt="A", steps=15) for each in (run, version))
     assert [each["continuation"] for each in ours] == [each["continuation"] for each in theirs]
     assert "".join(zoo.load(version).stream(prompt="A", steps=15)) == ours[0]["continuation"]
+
+
+@pytest.mark.parametrize("name", ["steps", "seed", "temperature", "top_k", "count"])
+def test_an_option_is_not_given_by_with(cli, name):
+    found = cli("generate", "shakespeare-gru", "--with", f"{name}=5", code=2).err
+    assert f"{name} is an option: --{name.replace('_', '-')} 5" in found
+
+
+def test_blanks_belong_to_what_is_given_by_with(cli):
+    arguments = ("generate", "shakespeare-gru", "--steps", "20")
+    due = cli(*arguments, "--prompt", "ROMEO: ").out
+    assert cli(*arguments, "--with", "prompt=ROMEO: ").out == due

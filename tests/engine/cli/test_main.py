@@ -313,3 +313,17 @@ def test_help_works_after_the_verb_list_was_used(cli):
     # `zoo.cli.list`, once imported, is an attribute of `zoo.cli` and hides the builtin there.
     assert cli("list").code == 0
     assert cli("--help").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("serve", "imdb-gru", "--timeout", "nan"),
+        ("train", "digits-mlp", "--checkpoint-seconds", "nan"),
+        ("backtest", "stocks-gru", "--cost", "nan"),
+        ("distil", "imdb-gru", "--teachers", "linear", "--label-share", "nan"),
+        ("serve", "imdb-gru", "--timeout", "inf"),
+    ],
+)
+def test_a_number_of_an_option_is_finite(cli, arguments):
+    assert f"{arguments[-1]} is not a finite number" in cli(*arguments, code=2).err

@@ -113,6 +113,11 @@ def test_a_smoke_test_shows_no_score(cli, called):
             ["--class-weight", "even"],
             "is balanced, none or CLASS=WEIGHT; got 'even'.",
         ),
+        (
+            ["--class-weight", "balanced", "--class-weight", "a=2"],
+            "'balanced': balanced stands alone",
+        ),
+        (["--class-weight", "a=1", "--class-weight", "a=2"], "of 'a' is given twice"),
         (["--class-weight", "a=0"], "class_weight of 'a' must be a number above 0"),
         (["--set", "unts=3"], "Unknown setting 'unts'. Did you mean 'units'?"),
         (["--set", "units=many"], "Setting 'units' takes a value of type int; got 'many'."),
