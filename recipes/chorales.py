@@ -24,12 +24,13 @@ number of frames that are left, c_t: L c_t is added to x_t. So a piece ends by i
 number of bars that is asked for. In a known key, it can only end on the tonic triad in root
 position.
 
-Nats per frame on the test split, summed over keys, without the first frame of a piece (results/):
+Nats per frame on the test split, summed over keys, without the first frame of a piece (results/;
+means of three seeds, but one on Nottingham):
 
     Bach's chorales, eighths:
         chorales-lstm 3.75   chorales-gru 3.66   chorales-simplernn 4.58
     chorales-lstm on the piano rolls of the published tables:
-        JSB          NADE 5.19   Bernoulli 8.21      (LSTM 8.45, TCN 8.10)
+        JSB          NADE 5.17   Bernoulli 8.21      (LSTM 8.45, TCN 8.10)
         Nottingham   NADE 2.04   Bernoulli 3.27      (LSTM 3.29, TCN 3.07)
 
 In brackets: the results of Bai, Kolter & Koltun (2018) for independent keys, on the same split. All

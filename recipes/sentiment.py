@@ -33,10 +33,10 @@ texts (`recipes.classifying.starts`).
 
 Accuracy on the official test split of IMDB (results/), in %. The packed models were trained by
 distillation, on 50,000 more reviews (`zoo distil`); in brackets, from the labels alone (`zoo
-train`, 4 to 13 minutes on 2 cores):
+train`, 2 to 8 minutes on one core, means of three seeds):
 
-    imdb-simplernn 89.9 (86.6)   imdb-lstm 90.5 (88.4)   imdb-gru 90.7 (88.6)
-    imdb-deep-gru 90.5 (88.8)    imdb-bilstm 90.8 (89.3)
+    imdb-simplernn 89.9 (87.3)   imdb-lstm 90.5 (88.6)   imdb-gru 90.7 (88.7)
+    imdb-deep-gru 90.5 (88.7)    imdb-bilstm 90.8 (88.9)
 
     imdb-bilstm-large 93.2
 

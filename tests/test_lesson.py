@@ -153,7 +153,7 @@ def test_each_page_has_all_parts(name):
 
 SCORES = {
     "01-order.md": {
-        "imdb-bilstm-supervised": ("score", "0.4f"),
+        "imdb-bilstm-supervised-seeds": ("mean", "0.4f"),
         "imdb-bilstm-supervised baseline": ("baseline.nbsvm-bigram", "0.4f"),
         "imdb-bilstm-supervised rows": ("data.rows.train", ",d"),
         "imdb-bilstm": ("score", "0.4f"),
@@ -186,10 +186,14 @@ SCORES = {
         "adding-lstm-noforget": ("score", "0.4f"),
     },
     "11-deep.md": {
-        "imdb-lstm-supervised": ("score", "0.4f"),
-        "imdb-bilstm-supervised": ("score", "0.4f"),
-        "imdb-gru-supervised": ("score", "0.4f"),
-        "imdb-deep-gru-supervised": ("score", "0.4f"),
+        "imdb-lstm-supervised-seeds": ("mean", "0.4f"),
+        "imdb-lstm-supervised-seeds deviation": ("deviation", "0.4f"),
+        "imdb-bilstm-supervised-seeds": ("mean", "0.4f"),
+        "imdb-bilstm-supervised-seeds deviation": ("deviation", "0.4f"),
+        "imdb-gru-supervised-seeds": ("mean", "0.4f"),
+        "imdb-gru-supervised-seeds deviation": ("deviation", "0.4f"),
+        "imdb-deep-gru-supervised-seeds": ("mean", "0.4f"),
+        "imdb-deep-gru-supervised-seeds deviation": ("deviation", "0.4f"),
         "imdb-bilstm-supervised size": ("metrics.parameters", ",d"),
         "imdb-deep-gru-supervised size": ("metrics.parameters", ",d"),
         "imdb-lstm": ("score", "0.4f"),

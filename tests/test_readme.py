@@ -80,7 +80,7 @@ def test_the_readme_tells_what_the_labels_alone_give():
     scores = [
         files.read_json(path)["score"] for path in ROOT.glob("results/imdb-*-supervised.json")
     ]
-    said = f"gives the `imdb-…` models of the same size {min(scores):.2f} to {max(scores):.2f})"
+    said = f"`zoo train` gives {min(scores):.2f} to {max(scores):.2f} for the `imdb-…` models"
     assert said in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
 
 

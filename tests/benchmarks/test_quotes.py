@@ -21,8 +21,8 @@ QUOTES = {
         "an ensemble of three such networks ({news-bilstm-wide-glove-ensemble score .4f}, p",
         "is {digits-ctc score .1%} % for new recordings of known voices",
         "For unknown voices it is {digits-ctc-speakers mean .0%} %",
-        "softmax has {conll-bilstm-glove-seeds mean .4f} ± {conll-bilstm-glove-seeds deviation .4f} "
-        "and the CRF "
+        "softmax has {conll-bilstm-glove-seeds mean .4f} ± "
+        "{conll-bilstm-glove-seeds deviation .4f} and the CRF "
         "{conll-bilstm-crf-glove-seeds mean .4f} ± {conll-bilstm-crf-glove-seeds deviation .4f}",
         "they have {conll-bilstm-seeds mean .4f} ± {conll-bilstm-seeds deviation .4f} and "
         "{conll-bilstm-crf-none-seeds mean .4f} ± {conll-bilstm-crf-none-seeds deviation .4f}",
@@ -77,8 +77,8 @@ QUOTES = {
     "recipes/adding.py": ["baseline {adding-lstm baseline.always 1 .4f};"],
     "recipes/characters.py": ["(6-grams {shakespeare-lstm baseline.6-gram .2f})"],
     "recipes/chorales.py": [
-        "JSB NADE {chorales-jsb-lstm-nade score .2f} "
-        "Bernoulli {chorales-jsb-lstm-bernoulli score .2f}",
+        "JSB NADE {chorales-jsb-lstm-nade-seeds mean .2f} "
+        "Bernoulli {chorales-jsb-lstm-bernoulli-seeds mean .2f}",
         "Nottingham NADE {chorales-nott-lstm-nade score .2f} "
         "Bernoulli {chorales-nott-lstm-bernoulli score .2f}",
     ],
@@ -98,11 +98,11 @@ QUOTES = {
         "(docs/methods.md), {reviews-lm score .1f}",
     ],
     "recipes/sentiment.py": [
-        "imdb-simplernn {imdb-simplernn score .1%} ({imdb-simplernn-supervised score .1%})",
-        "imdb-lstm {imdb-lstm score .1%} ({imdb-lstm-supervised score .1%})",
-        "imdb-gru {imdb-gru score .1%} ({imdb-gru-supervised score .1%})",
-        "imdb-deep-gru {imdb-deep-gru score .1%} ({imdb-deep-gru-supervised score .1%})",
-        "imdb-bilstm {imdb-bilstm score .1%} ({imdb-bilstm-supervised score .1%})",
+        "imdb-simplernn {imdb-simplernn score .1%} ({imdb-simplernn-supervised-seeds mean .1%})",
+        "imdb-lstm {imdb-lstm score .1%} ({imdb-lstm-supervised-seeds mean .1%})",
+        "imdb-gru {imdb-gru score .1%} ({imdb-gru-supervised-seeds mean .1%})",
+        "imdb-deep-gru {imdb-deep-gru score .1%} ({imdb-deep-gru-supervised-seeds mean .1%})",
+        "imdb-bilstm {imdb-bilstm score .1%} ({imdb-bilstm-supervised-seeds mean .1%})",
         "The linear baselines have {imdb-bilstm-large baseline.nbsvm-bigram .1%} and "
         "{imdb-bilstm-large baseline.tfidf-linear .1%}",
     ],
