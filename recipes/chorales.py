@@ -113,13 +113,6 @@ class Config(BaseConfig):
     top_k: int = 0  # draw from the k most probable ids (0: from all)
     top_p: float = 1.0  # draw from the most probable ids that together reach this probability
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.quarter_length <= 0:
-            raise ValueError(
-                f"Setting 'quarter_length' must be above 0; got {self.quarter_length}."
-            )
-
 
 RECIPES = {
     "chorales-simplernn": Config(cell="simplernn", learning_rate=1e-3, ends=True, steps=400),
@@ -186,7 +179,6 @@ def build(config: Config, assets: Assets) -> keras.Model:
     from recipes.music.nade import NADE, Bernoulli
     from zoo.layers import CELLS
 
-    cell = CELLS[config.cell]
     before = keras.Input((None, 88), name="before")  # (batch, time, keys)
     notes = keras.Input((None, 88), name="notes")
     key = keras.Input((), dtype="int32", name="key")  # (batch,)
@@ -202,7 +194,7 @@ def build(config: Config, assets: Assets) -> keras.Model:
         x = layers.Add()([x, layers.Embedding(FARTHEST + 1, config.embedding, "zeros")(near)])
     x = layers.Dropout(config.input_dropout)(layers.ReLU()(x))
     for number in range(config.layers):
-        x = cell(config.units, return_sequences=True, name=f"rnn{number}")(x)
+        x = CELLS[config.cell](config.units, return_sequences=True, name=f"rnn{number}")(x)
         x = layers.Dropout(config.dropout)(x)
     if config.head == "nade":
         head = NADE(config.hidden, dtype="float32", name="head")

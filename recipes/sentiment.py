@@ -201,14 +201,13 @@ def build(config: Config, assets: Assets) -> keras.Model:
     from zoo.layers import CELLS, MaskedPooling
     from zoo.text import RESERVED
 
-    cell = CELLS[config.cell]
     ids = keras.Input((None,), dtype="int32", name="ids")  # (batch, time)
     real = keras.ops.not_equal(ids, 0)  # the rest is padding, on the right
     size = config.embedding if config.vectors == "none" else 50
     x = layers.Embedding(len(assets["vocabulary"]) + RESERVED, size, name="embedding")(ids)
     x = layers.Dropout(config.word_dropout, noise_shape=(None, None, 1), name="word_dropout")(x)
     for _ in range(config.layers):
-        rnn = cell(config.units, return_sequences=True)  # (batch, time, units)
+        rnn = CELLS[config.cell](config.units, return_sequences=True)  # (batch, time, units)
         # Who reads forwards has read all words before padding comes, and is faster without a mask.
         x = layers.Bidirectional(rnn)(x, mask=real) if config.bidirectional else rnn(x)
     x = MaskedPooling(config.pooling)(x, mask=real)  # (batch, units)

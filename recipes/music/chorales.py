@@ -319,7 +319,13 @@ def read_folder(
 
 
 def framed(quarter_length: float) -> Dataset:
-    """Returns the dataset that reads custom music files in frames of `quarter_length` quarters."""
+    """Returns the dataset that reads custom music files in frames of `quarter_length` quarters.
+
+    Raises:
+      UsageError: frames would have no length.
+    """
+    if quarter_length <= 0:
+        raise UsageError(f"Setting 'quarter_length' must be above 0; got {quarter_length}.")
     return dataclasses.replace(
         CHORALES,
         reader=functools.partial(read_custom, quarter_length=quarter_length),

@@ -150,6 +150,14 @@ def test_a_pack_names_the_source_that_has_the_rows_of_the_custom_data(tmp_path):
     assert read_json(tmp_path / "config.json")["run"] == {"data": "fsdd-1.0.9", "seed": 3}
 
 
+def test_the_use_of_a_pack_stays_when_it_is_packed_again(tmp_path):
+    packing._keep_use(tmp_path, "a", "2" * 64)
+    assert not list(tmp_path.iterdir())  # the pack holds it
+    write_json(tmp_path / "use.json", {"a": {"sha256": "1" * 64, "use": ["x"]}, "b": {}})
+    packing._keep_use(tmp_path, "a", "2" * 64)
+    assert read_json(tmp_path / "use.json") == {"a": {"sha256": "2" * 64, "use": ["x"]}, "b": {}}
+
+
 def test_a_pack_names_no_source_that_its_dataset_lacks(run_of, tmp_path):
     with pytest.raises(zoo.UsageError, match=r"has no source fsdd; it has \w+"):
         pack(run_of("imdb-simplernn"), tmp_path / "pretrained", source="fsdd")

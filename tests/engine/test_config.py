@@ -147,7 +147,7 @@ def test_describing_needs_no_source():
         ("shakespeare-gru", {"temperature": -1}, "'temperature' must be at least 0"),
         ("shakespeare-gru", {"top_p": 0}, "'top_p' must be above 0, and 1 at most"),
         ("translate-seq2seq", {"label_smoothing": 1}, "'label_smoothing' must be at least 0, and"),
-        ("chorales-lstm", {"quarter_length": 0}, "'quarter_length' must be above 0"),
+        ("chorales-lstm", {"transpose": -1}, "'transpose' must be at least 0"),
         ("adding-lstm", {"length": 1}, "'length' must be at least 2"),
         ("stocks-lstm", {"horizon": 0}, "'horizon' must be at least 1"),
         ("digits-mlp", {"move": -1}, "'move' must be at least 0; got -1"),

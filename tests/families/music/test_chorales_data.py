@@ -244,3 +244,8 @@ def test_a_custom_folder_is_split(tmp_path):
     assert len(splits.train["frames"]) == 4
     assert len(splits.validation["frames"]) == 1
     assert splits.test["frames"] == [[[60]], [[61]]]
+
+
+def test_frames_have_a_length():
+    with pytest.raises(UsageError, match="'quarter_length' must be above 0; got 0"):
+        chorales.framed(0)
