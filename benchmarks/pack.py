@@ -16,12 +16,11 @@ import numpy as np
 from benchmarks.paths import basenames_only
 from zoo import files
 from zoo.errors import UsageError, ZooError
-from zoo.manifest import MANIFEST, PARAMETERS, USE, read_manifest, read_use
+from zoo.manifest import MANIFEST, PARAMETERS, USE, read_manifest
 from zoo.report import card
 from zoo.serving import evaluate, load
 from zoo.serving.export import ABOUT, export
 from zoo.serving.find import EXTRA
-from zoo.serving.pretrained import is_unpacked
 
 
 def pack(
@@ -67,6 +66,9 @@ def pack(
         for file_name in ABOUT:
             if (given.about / file_name).exists():  # an early run has no use.json
                 shutil.copy(given.about / file_name, rounded / file_name)
+        if given.use:  # of an early pack, it lies beside all packs
+            use = {part: value for part, value in given.use.items() if part != "sha256"}
+            files.write_json(rounded / USE, use)
         if baselines:
             known = files.read_json(rounded / "metrics.json")
             files.write_json(rounded / "metrics.json", {**known, "baseline": {}})
@@ -113,8 +115,6 @@ def pack(
             }
             manifest = {**read_manifest(folder), name: entry}
             files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
-            if is_unpacked(given.folder):
-                _keep_use(folder, name, entry["sha256"])
             write_parameters(folder)
     return entry
 
@@ -194,17 +194,6 @@ def _remove_folders(folder: Path, source: str | None = None) -> None:
         data["source"] = config["run"]["data"] = source
     files.write_json(folder / "data.json", basenames_only(data))
     files.write_json(folder / "config.json", basenames_only(config))
-
-
-def _keep_use(folder: Path, name: str, checksum: str) -> None:
-    """Keeps the entry in the `use.json` beside the packs for a pack that is packed again.
-
-    Its weights and rows are the same, and so are its intended use and limits.
-    """
-    use = read_use(folder)
-    if name in use:
-        use[name]["sha256"] = checksum
-        files.write_json(folder / USE, use)
 
 
 def _tar(source: Path, target: Path) -> None:

@@ -22,6 +22,7 @@ FILE_PRECISIONS = {
 }
 INSPECTED = ("gradients", "gates", "saliency", "states")
 MAX_WARMUP = 1000  # TF Serving rejects more records
+MAX_SEED = 2**32 - 1  # of a run: what Keras takes
 MAX_INTEGER = 2**31 - 1  # of a setting: graphs compute with int32
 
 
@@ -155,6 +156,16 @@ def check_between(config: Config, **ranges: tuple[float, float]) -> None:
         value = getattr(config, name)
         if not low <= value <= high:
             raise ValueError(f"Setting {name!r} must be from {low} to {high}; got {quoted(value)}.")
+
+
+def check_precision(name: str) -> None:
+    """Checks a precision of training.
+
+    Raises:
+      UsageError: it is not in `PRECISIONS`.
+    """
+    if name not in PRECISIONS:
+        raise UsageError(f"Unknown precision {quoted(name)}.{suggest(str(name), PRECISIONS)}")
 
 
 def check_inspected(what: Iterable[str]) -> None:

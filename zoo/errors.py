@@ -60,14 +60,25 @@ def exit_code(error: BaseException) -> int:
     return 2 if isinstance(error, UsageError) else getattr(error, "exit_code", 1)
 
 
-def check_integer(name: str, value: object) -> None:
+def check_integer(
+    name: str, value: object, least: int | None = None, most: int | None = None
+) -> None:
     """Checks an argument.
 
+    Args:
+      name: of the argument.
+      value: given for it.
+      least, most: its range; `most` needs `least`.
+
     Raises:
-      UsageError: it is not an integer.
+      UsageError: it is not an integer, or out of range.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise UsageError(f"{name} must be an integer; got {quoted(value)}.")
+    number = int(value)
+    if least is not None and (number < least or (most is not None and number > most)):
+        meaning = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise UsageError(f"{name} must be {meaning}; got {value}.")
 
 
 def check_number(name: str, value: object) -> None:
@@ -78,17 +89,6 @@ def check_number(name: str, value: object) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise UsageError(f"{name} must be a number; got {quoted(value)}.")
-
-
-def check_batch_size(value: int) -> None:
-    """Checks a number of rows per batch.
-
-    Raises:
-      UsageError: it is not an integer, or below 1.
-    """
-    check_integer("batch_size", value)
-    if value < 1:
-        raise UsageError(f"batch_size must be at least 1; got {value}.")
 
 
 def check_text(name: str, value: object) -> None:

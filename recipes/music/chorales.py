@@ -226,7 +226,7 @@ def read_custom(
     """
     from recipes.music.corpus import SUFFIXES
     from zoo.data import tables
-    from zoo.data.reading import Reading, complaint
+    from zoo.data.reading import Reading
 
     if path.suffix.lower() in SUFFIXES:
         return pieces_of(path, quarter_length)
@@ -251,15 +251,11 @@ def read_custom(
             examples["key"].append(parse_key(str(row[key])) if row.get(key) else "")
         except UsageError as error:
             what = f"has a {key!r} that cannot be read ({str(error).rstrip('.')})"
-            reading.omit(path, complaint(what, [number]))
+            reading.omit(path, what, [number])
             continue
         examples["frames"].append(piece)
-    if wrong:
-        what = (
-            f"is not an object whose {frames!r} is a list of lists of MIDI numbers from {LOWEST} "
-            f"to {HIGHEST}"
-        )
-        reading.omit(path, complaint(what, wrong))
+    notes = f"a list of lists of MIDI numbers from {LOWEST} to {HIGHEST}"
+    reading.omit(path, f"is not an object whose {frames!r} is {notes}", wrong)
     if not examples["frames"]:
         raise ZooError(f"{path} has no piece.")
     return examples

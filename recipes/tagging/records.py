@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from recipes.tagging.reader import TAG, Sentence, to_examples
 from zoo.data import annotated, formats, tables
-from zoo.data.reading import Reading, complaint, some
+from zoo.data.reading import Reading, some
 from zoo.errors import ZooError, quoted
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def read(path: Path, columns: Mapping[str, str] | None, reading: Reading) -> Exa
         ]
         sentences = _of_spans(found, path, reading, bad)
     for what, lines in bad.items():
-        reading.omit(path, complaint(what, lines, records.unit))
+        reading.omit(path, what, lines, records.unit)
     if not sentences:
         raise ZooError(f"{path} has no row with tokens and tags.")
     return to_examples(sentences, str(path), reading, records.unit)

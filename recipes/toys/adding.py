@@ -76,7 +76,7 @@ def read_custom(
       ZooError: some lines are invalid; the message names their numbers.
     """
     from zoo.data import tables
-    from zoo.data.reading import Reading, complaint
+    from zoo.data.reading import Reading
 
     reading, wrong = reading or Reading(), []
     keys = [(columns or {}).get(name, name) for name in ("numbers", "markers")]
@@ -93,12 +93,8 @@ def read_custom(
         examples["numbers"].append(numbers)
         examples["markers"].append(markers)
         examples["sum"].append(sum(n * m for n, m in zip(numbers, markers, strict=True)))
-    if wrong:
-        what = (
-            f"is not an object with {keys[0]!r}, a list of numbers, and {keys[1]!r}, as many 0s "
-            "and 1s"
-        )
-        reading.omit(path, complaint(what, wrong))
+    lists = f"{keys[0]!r}, a list of numbers, and {keys[1]!r}, as many 0s and 1s"
+    reading.omit(path, f"is not an object with {lists}", wrong)
     if not examples["sum"]:
         raise ZooError(f"{path} has no line that can be used.")
     return examples

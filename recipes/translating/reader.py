@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from zoo.data import contents, dialects, folders, formats, tables
 from zoo.data.formats import Records
-from zoo.data.reading import Reading, complaint, some
+from zoo.data.reading import Reading, some
 from zoo.errors import UsageError, ZooError, quoted
 
 if TYPE_CHECKING:
@@ -323,7 +323,7 @@ def _pairs(
         elif any(sides):
             wrong.append(number)
     if wrong:
-        reading.omit(path, complaint("lacks a text or its translation", wrong, unit))
+        reading.omit(path, "lacks a text or its translation", wrong, unit)
     if not texts:
         raise ZooError(f"{path} has no pair of sentences.")
     return {"text": texts, "translation": translations}

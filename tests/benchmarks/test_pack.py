@@ -1,5 +1,6 @@
 """What packing does to weights and paths; tests of serving show that packs can be used."""
 
+import json
 import os
 import shutil
 import tarfile
@@ -150,12 +151,14 @@ def test_a_pack_names_the_source_that_has_the_rows_of_the_custom_data(tmp_path):
     assert read_json(tmp_path / "config.json")["run"] == {"data": "fsdd-1.0.9", "seed": 3}
 
 
-def test_the_use_of_a_pack_stays_when_it_is_packed_again(tmp_path):
-    packing._keep_use(tmp_path, "a", "2" * 64)
-    assert not list(tmp_path.iterdir())  # the pack holds it
-    write_json(tmp_path / "use.json", {"a": {"sha256": "1" * 64, "use": ["x"]}, "b": {}})
-    packing._keep_use(tmp_path, "a", "2" * 64)
-    assert read_json(tmp_path / "use.json") == {"a": {"sha256": "2" * 64, "use": ["x"]}, "b": {}}
+def test_a_pack_that_is_packed_again_holds_its_use(tmp_path):
+    early = zoo.load("adding-simplernn")
+    assert not (early.about / "use.json").exists()  # its entry is beside all packs
+    pack("adding-simplernn", tmp_path)
+    with tarfile.open(tmp_path / "adding-simplernn.tar.xz") as archive:
+        use = json.load(archive.extractfile("assets.extra/use.json"))
+    assert use["use"] == early.use["use"]
+    assert len(use["use"]) >= 2
 
 
 def test_a_pack_names_no_source_that_its_dataset_lacks(run_of, tmp_path):

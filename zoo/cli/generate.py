@@ -13,8 +13,6 @@ from zoo.cli.model_options import ModelCommand
 from zoo.config import parse_settings
 from zoo.errors import UsageError, ZooError, quoted
 
-OPTIONS = ("count", "seed", "steps", "temperature", "top_k", "top_p")  # not of --with
-
 
 @click.command(cls=ModelCommand)
 @options.model
@@ -89,20 +87,20 @@ def generate(
     if prime is not None and not files.expanded(prime).is_file():
         raise UsageError(f"There is no file {prime}.")
     start: dict[str, Any] = {name: value for name, value in declared.items() if value is not None}
-    for name, value in parse_settings(settings, blanks=True).items():
-        if name in OPTIONS:
-            raise click.UsageError(f"{name} is an option: --{name.replace('_', '-')} {value}")
-        if name in start:
-            raise click.UsageError(f"{name} is given twice.")
-        start[name] = value
-    if prime is not None:
-        start["prime"] = str(files.expanded(prime))
     chosen: dict[str, Any] = {
         "steps": steps,
         "temperature": temperature,
         "top_k": top_k,
         "top_p": top_p,
     }
+    for name, value in parse_settings(settings, blanks=True).items():
+        if name in ("count", "seed", *chosen):
+            raise click.UsageError(f"{name} is an option: --{name.replace('_', '-')} {value}")
+        if name in start:
+            raise click.UsageError(f"{name} is given twice.")
+        start[name] = value
+    if prime is not None:
+        start["prime"] = str(files.expanded(prime))
     options.import_tensorflow()
     from zoo.serving import load
 

@@ -13,7 +13,7 @@ import click
 
 from zoo import cluster
 from zoo.cli import options
-from zoo.config import PRECISIONS, STRATEGIES, override, parse_settings
+from zoo.config import MAX_SEED, PRECISIONS, STRATEGIES, override, parse_settings
 from zoo.errors import Interrupted, UsageError, ZooError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _say_plan(
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**32 - 1),
+    type=click.IntRange(0, MAX_SEED),
     default=0,
     show_default=True,
     metavar="N",

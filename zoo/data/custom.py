@@ -302,15 +302,13 @@ def _known_only(
     where, unit, _ = rows.places[wrong[0]]
     lines = [number for row in wrong for file, _, number in [rows.places[row]] if file == where]
     what = column if column == "label" else column.removesuffix("s")
-    wrong_rows = complaint(
-        f"has a {what} that is not one of {some(known)} ({some(unknown)})", lines, unit
-    )
+    has = f"has a {what} that is not one of {some(known)} ({some(unknown)})"
     if len(wrong) == len(values):
         raise ZooError(
-            f"{where}: {wrong_rows}. No row can be used: rename the classes, or name another "
-            "column."
+            f"{where}: {complaint(has, lines, unit)}. No row can be used: rename the classes, or "
+            "name another column."
         )
-    reading.omit(where, wrong_rows)
+    reading.omit(where, has, lines, unit)
     left = set(wrong)
     kept = [row for row in range(len(values)) if row not in left]
     return _Rows(take(rows.examples, kept), [rows.places[row] for row in kept])

@@ -127,16 +127,21 @@ class Reading:
         if line not in self._notes:
             self._notes.append(line)
 
-    def omit(self, path: Path | str, wrong: str) -> None:
-        """Records that rows are omitted, if the options allow it.
+    def omit(self, path: Path | str, what: str, lines: Sequence[int], unit: str = "line") -> None:
+        """Records that rows are omitted, if there are any and the options allow it.
 
         Args:
           path: of the file.
-          wrong: which rows, and what is wrong with them, as returned by `complaint`.
+          what: is wrong with them, as for `complaint`.
+          lines: their numbers.
+          unit: what the numbers count.
 
         Raises:
           ZooError: `drop_bad` is not set.
         """
+        if not lines:
+            return
+        wrong = complaint(what, lines, unit)
         if not self.options.drop_bad:
             raise ZooError(f"{path}: {wrong}. {REMEDY}")
         self.note(f"{Path(path).name}: {wrong}; omitted")

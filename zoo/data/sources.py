@@ -169,7 +169,7 @@ class Tfds:
 
     def _prepared(self) -> Path | None:
         """Returns the folder of the newest prepared version, without importing TFDS."""
-        default = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+        default = files.expanded(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")
         for root in (default, files.home() / "tfds"):
             versions = list((root / self.name).glob("*/dataset_info.json"))
             if not versions:  # one level deeper, inside the only configuration

@@ -180,7 +180,7 @@ class _Rows:
           ZooError: some rows are invalid and `drop_bad` is not set, or no row is valid.
         """
         for what, lines in self.bad.items():
-            reading.omit(self.path, complaint(what, lines, self.unit))
+            reading.omit(self.path, what, lines, self.unit)
         bad = {number for lines in self.bad.values() for number in lines}
         kept = [row for row, number in enumerate(self.numbers) if number not in bad]
         if bad and not kept:

@@ -15,7 +15,7 @@ from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Unsplit, parse_origin
 from zoo.data.reading import Reading, ReadingLike, reading_of
 from zoo.data.splits import take
-from zoo.errors import UsageError, first_line
+from zoo.errors import UsageError, check_integer, first_line
 from zoo.inspection.capture import Capture, capture
 from zoo.inspection.gates import gates
 from zoo.inspection.layer import Layer, labels_of, real
@@ -87,8 +87,7 @@ def inspect(
     predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     network = predictor.model  # raises errors about its files first
     recipe, config = predictor.recipe, predictor.config
-    if rows < 1:
-        raise UsageError(f"rows must be at least 1; got {rows}.")
+    check_integer("rows", rows, 1)
     rows = rows if texts is None else len(texts)
     reading = reading_of(reading)
     examples, title = _examples(predictor, texts, data, columns, reading, rows)

@@ -38,12 +38,8 @@ def random_seeds(seed: int, count: int) -> list[int]:
     Raises:
       UsageError: the count is below 1, or a seed is out of range.
     """
-    check_integer("count", count)
-    check_integer("seed", seed)
-    if count < 1:
-        raise UsageError(f"count must be at least 1; got {count}.")
-    if not 0 <= seed <= 2**31 - 1 - count:
-        raise UsageError(f"seed must be from 0 to {2**31 - 1 - count}; got {seed}.")
+    check_integer("count", count, 1)
+    check_integer("seed", seed, 0, 2**31 - 1 - count)
     return [seed + number for number in range(count)]
 
 
@@ -53,15 +49,18 @@ def check_steps(config: Mapping[str, Any], steps: int) -> None:
     Raises:
       UsageError: it is longer than the model's limit.
     """
-    most = config.get("max_steps", MAX_STEPS)
-    if steps > most:
-        raise UsageError(f"steps must be at most {most}; got {steps}.")
+    if steps > most_steps(config):
+        raise UsageError(f"steps must be at most {most_steps(config)}; got {steps}.")
 
 
 def rows_together(config: Mapping[str, Any], steps: int) -> int:
     """Returns the number of sequences of `steps` steps per request, at most 64."""
-    most = config.get("max_steps", MAX_STEPS)
-    return max(1, min(64, most // max(steps, 1)))
+    return max(1, min(64, most_steps(config) // max(steps, 1)))
+
+
+def most_steps(config: Mapping[str, Any]) -> int:
+    """Returns how many steps the rows of a request may have together."""
+    return config.get("max_steps", MAX_STEPS)
 
 
 def check_seed(

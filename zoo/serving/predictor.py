@@ -23,7 +23,6 @@ from zoo.data.origin import DataLike
 from zoo.errors import (
     UsageError,
     ZooError,
-    check_batch_size,
     check_integer,
     first_line,
     quoted,
@@ -395,7 +394,7 @@ class Predictor:
             does not allow.
         """
         use_tensorflow()
-        check_batch_size(batch_size)
+        check_integer("batch_size", batch_size, 1)
         signature, options, best = self._resolve(signature, options)
         rows_in, others, specs = self._columns(signature, examples, columns)
         function = self.signatures[signature]
@@ -581,7 +580,7 @@ class Predictor:
         """
         from zoo.serving import embedding
 
-        check_batch_size(batch_size)
+        check_integer("batch_size", batch_size, 1)
         name = embedding.signature_of(self.served())
         columns, _, specs = self._columns(name, examples, None)
         if not len(next(iter(columns.values()))):

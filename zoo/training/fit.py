@@ -19,7 +19,7 @@ from zoo import files
 from zoo._version import __version__
 from zoo.assets import Assets, reading_assets
 from zoo.cluster import find_cluster
-from zoo.config import PRECISIONS, Config, override, saved_settings
+from zoo.config import MAX_SEED, Config, check_precision, override, saved_settings
 from zoo.data import Batches, Splits
 from zoo.data.origin import DataLike, Default, parse_origin, recorded
 from zoo.data.reading import ReadingLike, reading_of
@@ -34,7 +34,6 @@ from zoo.errors import (
     check_number,
     check_path,
     first_line,
-    quoted,
     suggest,
 )
 from zoo.handshake import telling
@@ -207,13 +206,8 @@ def start(
             check_path("base", base)
         check_mapping("columns", columns)
         check_mapping("settings", settings)
-        check_integer("seed", seed)
-        if not 0 <= seed < 2**32:
-            raise UsageError(f"seed must be from 0 to {2**32 - 1}; got {seed}.")
-        if precision not in PRECISIONS:
-            raise UsageError(
-                f"Unknown precision {quoted(precision)}.{suggest(str(precision), PRECISIONS)}"
-            )
+        check_integer("seed", seed, 0, MAX_SEED)
+        check_precision(precision)
         check_number("checkpoint_seconds", checkpoint_seconds)
         options = Options(
             data=recorded(data),

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from zoo import handshake
 from zoo.cluster import Cluster, find_cluster, patience
-from zoo.config import PRECISIONS, STRATEGIES
+from zoo.config import STRATEGIES, check_precision
 from zoo.errors import LONGEST, UsageError, WorkersLost, ZooError, quoted, shortened, suggest
 from zoo.handshake import Link
 
@@ -179,8 +179,7 @@ def dtype_policy(name: str) -> Iterator[None]:
     Raises:
       UsageError: an unknown policy.
     """
-    if name not in PRECISIONS:
-        raise UsageError(f"Unknown precision {name!r}.{suggest(name, PRECISIONS)}")
+    check_precision(name)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:
