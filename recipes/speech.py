@@ -237,11 +237,13 @@ def baseline(config: Config, splits: Splits) -> dict[str, Scores]:
 
 
 def show(example: dict, answer: dict) -> str:
+    from recipes.audio.ctc import is_possible
+
     found, scores, file = answer["text"], answer["score"], example.get("file", "")
     if isinstance(found, str):
         return f"{scores:>8.3f}  {found or '(nothing)'}  {file}".rstrip()
-    lines = [f"{score:>8.3f}  {text}" for score, text in zip(scores, found, strict=True)]
-    return "\n".join([file, *lines])  # several answers
+    several = [each for each in zip(scores, found, strict=True) if is_possible(each[0])]
+    return "\n".join([file, *(f"{score:>8.3f}  {text or '(nothing)'}" for score, text in several)])
 
 
 def draw(config: Config, assets: Assets, picture: str, answer: dict, path: Path) -> bool:

@@ -7,7 +7,8 @@ import numbers
 import os
 import re
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
 
 # C0 and C1, line separators, and characters that change the direction of text.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -132,6 +133,23 @@ def check_mapping(name: str, value: object) -> None:
         raise UsageError(f"{name} must be a dict; got {quoted(value)}.")
     for key in value:
         check_text(f"A name in {name}", key)
+
+
+def check_items(name: str, value: object) -> Iterable[Any]:
+    """Returns an argument that must be a list, a tuple, or another ordered iterable of items.
+
+    Raises:
+      UsageError: it is one text, a dict, a set, or not iterable.
+    """
+    wrong = isinstance(value, str | bytes | Mapping | Set)
+    if wrong or not isinstance(value, Iterable):
+        raise UsageError(f"{name} must be a list; got {quoted(value)}.")
+    return value
+
+
+def check_list(name: str, value: object) -> list[Any]:
+    """Returns the items of an argument; raises the errors of `check_items`."""
+    return list(check_items(name, value))
 
 
 def shortened(text: str, limit: int = QUOTED) -> str:

@@ -562,10 +562,10 @@ class Recipe:
             return self.module.seed(config, given)
         return given
 
-    def unread(self, config: Config, assets: Assets, given: dict[str, Any]) -> str:
-        """Returns which inputs of `generate` the model cannot read; `""` if it reads all."""
+    def unread(self, config: Config, assets: Assets, inputs: Mapping[str, Any]) -> str:
+        """Returns which of the inputs that `seed` made cannot be read; `""` if there are none."""
         if hasattr(self.module, "unread"):
-            return self.module.unread(config, assets, self.seed(config, given))
+            return self.module.unread(config, assets, inputs)
         return ""
 
     @property

@@ -17,7 +17,7 @@ from pathlib import Path
 from zoo import plugins, tables
 from zoo.errors import UsageError, ZooError, check_text, quoted, shortened, suggest
 from zoo.manifest import read_manifest, read_parameters
-from zoo.recipe import Recipe, recipes_of
+from zoo.recipe import TOPOLOGIES, Recipe, recipes_of
 
 _LOADING = threading.RLock()  # another thread must not see a partly executed module
 
@@ -75,8 +75,15 @@ def list_models(
       Dicts of `name, topology, task, dataset, metric, pretrained` (bool), and, if pretrained,
       `score` (of the metric), `parameters` and `bytes` (of the file); None otherwise. The list
       prints as a table.
+
+    Raises:
+      UsageError: an unknown topology, or a value that is not a str.
     """
     check_text("pattern", pattern)
+    if task is not None:
+        check_text("task", task)
+    if topology is not None and (not isinstance(topology, str) or topology not in TOPOLOGIES):
+        raise UsageError(f"Unknown topology {quoted(topology)}.{suggest(topology, TOPOLOGIES)}")
     if not any(sign in pattern for sign in "*?["):
         pattern = f"*{pattern}*"
     packs: dict[Path, tuple[dict, dict]] = {}

@@ -1,11 +1,13 @@
 """CTC decoding, from logits to texts: the best alignment, or prefix beam search.
 
-Id 0 is the blank; words have the ids from 1 on. Both functions consist of core ops in one graph. No
+Id 0 is the blank; words have the ids from 1 on. Both decoders consist of core ops in one graph. No
 row depends on another row: after a `BlankPadding`, padding is blanks of probability 1.
 (`tf.nn.ctc_beam_search_decoder` fixes the beam width when the graph is built.)
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import tensorflow as tf
 
@@ -30,6 +32,11 @@ def best_alignment(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     previous = tf.pad(chosen[:, :-1], [[0, 0], [1, 0]])
     kept = tf.where(chosen == previous, BLANK, chosen)
     return _left_aligned(kept), tf.reduce_sum(tf.reduce_max(logs, axis=-1), axis=1)
+
+
+def is_possible(score: Any) -> Any:
+    """Returns whether a log-probability is that of a text (bool, of the shape of the score)."""
+    return score > IMPOSSIBLE / 2
 
 
 def prefix_beam_search(

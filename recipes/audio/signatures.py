@@ -10,12 +10,20 @@ import numpy as np
 import tensorflow as tf
 
 from recipes.audio.chunks import chunk_signature
-from recipes.audio.ctc import BLANK, IMPOSSIBLE, best_alignment, prefix_beam_search
+from recipes.audio.ctc import (
+    BLANK,
+    IMPOSSIBLE,
+    best_alignment,
+    is_possible,
+    prefix_beam_search,
+)
 from recipes.audio.features import MAX_SECONDS, Features, LogMel, check_rows, halved
 from zoo.bounds import marked
 from zoo.decoding.search import MAX_BEAM
 from zoo.errors import ZooError
 from zoo.serving.signatures import Functions
+
+FEWER = "The network finds fewer texts in this recording than n_best."
 
 
 def transcription_signatures(
@@ -43,7 +51,8 @@ def transcription_signatures(
       `others`: `audio_16khz`, the same for 16,000 samples per second.
 
       `search`: `audio`, `length`, and the scalars `beam` and `n_best` (int32, 1 ≤ n_best ≤ beam ≤
-      100), to `text` and `score` `(batch, n_best)`: the log-probability of each text.
+      100), to `text` and `score` `(batch, n_best)`: the log-probability of each text. Where the
+      network finds fewer texts, the others are not valid.
 
       `alignment`: `audio` and `length` to `features`, float32 `(batch, frames, bands)`;
       `posteriors`, float32 `(batch, frames, ids)`, the blank first; `seconds`, float32 `(batch,)`,
@@ -83,6 +92,7 @@ def transcription_signatures(
         audio, length, problem = check_rows(audio, length, encoder.rate, max_seconds)
         ids, score = prefix_beam_search(heard(audio, length)[1], beam, n_best)
         several = tf.repeat(problem[:, tf.newaxis], n_best, axis=1)
+        several = tf.where((several == "") & ~is_possible(score), FEWER, several)
         return marked({"text": written(ids), "score": score}, several)
 
     def alignment(audio: tf.Tensor, length: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -32,7 +32,17 @@ from zoo.data.origin import DataLike, Unsplit, parse_origin
 from zoo.data.reading import ReadingLike, reading_of
 from zoo.data.splits import take
 from zoo.environment import environment
-from zoo.errors import UsageError, ZooError, suggest
+from zoo.errors import (
+    UsageError,
+    ZooError,
+    check_integer,
+    check_list,
+    check_mapping,
+    check_number,
+    check_path,
+    check_text,
+    suggest,
+)
 from zoo.metrics.intervals import ratios
 from zoo.recipe import Answers
 from zoo.scores import Scores
@@ -100,10 +110,14 @@ def backtest(
     chosen = _chosen(baselines)
     longest = int(getattr(predictor.config, "horizon", 1))
     horizon = longest if horizon is None else horizon
+    check_integer("horizon", horizon)
     if not 1 <= horizon <= longest:
         raise UsageError(f"{predictor.name} forecasts 1 to {longest} days ahead; got {horizon}.")
-    if windows < 1:
-        raise UsageError(f"windows must be at least 1; got {windows}.")
+    check_integer("windows", windows, 1)
+    check_number("cost", cost)
+    check_mapping("columns", columns)
+    if output is not None:
+        check_path("output", output)
     if output is not None and Path(output).exists() and not Path(output).is_dir():
         raise UsageError(f"{output} is a file. Name a folder.")
     log = log or (lambda line: None)
@@ -257,9 +271,11 @@ def _chosen(baselines: str | Sequence[str]) -> list[str] | None:
         return None
     if isinstance(baselines, str):
         baselines = [name.strip() for name in baselines.split(",") if name.strip()]
+    baselines = check_list("baselines", baselines)
     known = {name.lower().replace(" ", "-"): name for name in METHODS}
     chosen = []
     for name in baselines:
+        check_text("A baseline", name)
         key = name.lower().replace(" ", "-").replace("_", "-")
         if key not in known:
             raise UsageError(f"Unknown baseline {name!r}.{suggest(key, known)}")

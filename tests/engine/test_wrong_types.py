@@ -3,6 +3,7 @@
 import pytest
 
 import zoo
+from zoo.errors import check_list
 
 NAME = "digits-mlp"
 WRONG = [5, 1.5, True, b"x", [], ["a"], ("a",), {}, {5: 1}, object(), "x" * 5000, "\0"]
@@ -34,6 +35,30 @@ CALLS = {
     "evaluate data": lambda run, new, value: zoo.evaluate(run, value),
     "evaluate split": lambda run, new, value: zoo.evaluate(run, split=value),
     "inspect model": lambda run, new, value: zoo.inspect(value),
+    "inspect texts": lambda run, new, value: zoo.inspect(run, value),  # a model of numbers
+    "inspect what": lambda run, new, value: zoo.inspect(run, what=value or "x"),
+    "inspect columns": lambda run, new, value: zoo.inspect(run, data="x.csv", columns=value),
+    "inspect reading": lambda run, new, value: zoo.inspect(run, data="x.csv", reading=value),
+    "inspect output": lambda run, new, value: zoo.inspect(run, ["x"], output=value),
+    "distil student": lambda run, new, value: zoo.distil(value, new, teachers=["x"]),
+    "distil teachers": lambda run, new, value: zoo.distil("imdb-gru", new, teachers=value),
+    "distil unlabelled": lambda run, new, value: zoo.distil(
+        "imdb-gru", new, teachers=["linear"], unlabelled=value
+    ),
+    "distil label_share": lambda run, new, value: zoo.distil(
+        "imdb-gru", new, teachers=["linear"], label_share=value if value is not True else 2
+    ),
+    "export ensemble": lambda run, new, value: zoo.export(run, new, ensemble=value or 0),
+    "export precision": lambda run, new, value: zoo.export(run, new, precision=value),
+    "train reading": lambda run, new, value: zoo.train(NAME, new, data="?", reading=value),
+    "train callbacks": lambda run, new, value: zoo.train(NAME, new, data="?", callbacks=value),
+    "train stop": lambda run, new, value: zoo.train(NAME, new, data="?", stop=value),
+    "list task": lambda run, new, value: zoo.list_models(
+        task=5 if isinstance(value, str) else value
+    ),
+    "list topology": lambda run, new, value: zoo.list_models(topology=value),
+    "predict columns": lambda run, new, value: zoo.load(run).predict(["x"], columns=value or 5),
+    "limits": lambda run, new, value: zoo.load(run).with_limits(value or 5),
 }
 
 
@@ -49,6 +74,13 @@ def test_a_wrong_type_is_a_usage_error(what, run_of, tmp_path):
         assert "\n" not in text
         assert len(text) < 1000, text[:100]
     assert not (tmp_path / "new").exists()
+
+
+def test_items_may_come_in_any_order_that_is_kept():
+    assert check_list("x", iter("ab")) == check_list("x", ("a", "b")) == ["a", "b"]
+    for value in ("ab", b"ab", {"a": 1}, {"a"}, 5, None):
+        with pytest.raises(zoo.UsageError, match="x must be a list; got"):
+            check_list("x", value)
 
 
 @pytest.mark.parametrize("value", [5, None, b"x", 1.5, object()])

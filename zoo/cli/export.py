@@ -77,8 +77,11 @@ def export(
     if serving is not None and (format != "saved_model" or not warmup):
         raise click.UsageError("--serving needs --format saved_model, and --warmup 1 or more.")
     options.import_tensorflow()
+    from zoo.serving.deployment import check_deployment, write_deployment
     from zoo.serving.export import export
 
+    if serving is not None:  # before there is a version
+        check_deployment(directory, serving)
     version = export(
         model,
         directory,
@@ -91,7 +94,5 @@ def export(
     )
     click.echo(version)
     if serving is not None:
-        from zoo.serving.deployment import write_deployment
-
         for path in write_deployment(version, serving):
             click.echo(path)

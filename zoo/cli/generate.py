@@ -115,15 +115,19 @@ def generate(
     }
     if for_files and output is None:
         raise UsageError(f"--{next(iter(for_files))} applies to files only. Add -o DIR.")
-    if left := predictor.recipe.unread(predictor.config, predictor.assets, start):
+    inputs, _ = predictor.seed_inputs(start)
+    if left := predictor.recipe.unread(predictor.config, predictor.assets, inputs):
         click.echo(f"note: ignored: {options.printable(left)}", err=True)
-    streamed = output is None and not as_json and "symbols" in predictor.assets
+    is_text = "symbols" in predictor.assets
+    prompt = start.get("prompt", "") if is_text else ""
+    streamed = output is None and not as_json and is_text
     if streamed:
         for number in range(count):
             if number:
                 click.echo("\n")
-            click.echo(start.get("prompt", ""), nl=False)
-            for piece in predictor.stream(seed=seed + number, **chosen, **start):
+            pieces = predictor.stream(seed=seed + number, **chosen, **start)  # raises every error
+            click.echo(prompt, nl=False)
+            for piece in pieces:
                 click.echo(options.printable(piece, keep="\n\t"), nl=False)
         click.echo()
         return
@@ -147,7 +151,7 @@ def generate(
         stem = folder / f"{predictor.name}-{seed + number}"
         answer_and_given = {**start, **answer, **for_files}
         paths = predictor.recipe.render(predictor.config, answer_and_given, stem)
-        for path in paths or [_text(answer, stem)]:
+        for path in paths or [_text(prompt, answer, stem)]:
             click.echo(path, err=as_json)
 
 
@@ -158,10 +162,9 @@ def _integer(name: str, text: str) -> int:
         raise UsageError(f"{name} must be an integer; got {quoted(text)}.") from None
 
 
-def _text(answer: dict[str, Any], stem: Path) -> Path:
-    """Writes the text of an answer."""
-
+def _text(prompt: str, answer: dict[str, Any], stem: Path) -> Path:
+    """Writes the text of an answer, after its prompt."""
     texts = [value for value in answer.values() if isinstance(value, str)]
     path = stem.with_name(f"{stem.name}.txt")
-    files.write_text(path, "".join(texts))
+    files.write_text(path, "".join([prompt, *texts]))
     return path

@@ -205,7 +205,7 @@ class Dataset(Declaration):
         )
         if reading and not custom and (said := reading.options.to_json()):
             option = next(iter(said)).replace("_", "-")
-            raise UsageError(f"--{option} is for custom data only: name them with --data.")
+            raise UsageError(f"--{option} is for custom data only: name a file with --data.")
         if columns and not custom:
             raise UsageError("Column names can be set for custom data only.")
         if unknown := sorted(set(columns or ()) - set(self.columns)):

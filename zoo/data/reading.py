@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from zoo.errors import UsageError, ZooError, quoted, suggest
+from zoo.errors import UsageError, ZooError, check_mapping, quoted, suggest
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "none": ""}
 QUOTINGS = ("csv", "none")
@@ -170,6 +170,7 @@ def reading_of(value: ReadingLike) -> Reading:
         return value
     if isinstance(value, ReadOptions):
         return Reading(value)
+    check_mapping("reading", value)
     given = dict(value or {})
     known = [field.name for field in dataclasses.fields(ReadOptions)]
     for name in given:

@@ -230,7 +230,8 @@ def _generate(
     recipe = predictor.recipe
     given = {name: value for name, value in given.items() if value not in (None, "")}
     options: dict[str, Any] = {"temperature": float(temperature), "seed": int(seed)}
-    unread = recipe.unread(predictor.config, predictor.assets, given)
+    inputs, _ = predictor.seed_inputs(given)
+    unread = recipe.unread(predictor.config, predictor.assets, inputs)
     notes = [Part("note", f"ignored: {unread}")] if unread else []
     if "symbols" in predictor.assets and not hasattr(recipe.module, "render"):
         text, shown = str(given.get("prompt", "")), 0.0

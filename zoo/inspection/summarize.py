@@ -15,7 +15,14 @@ from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Unsplit, parse_origin
 from zoo.data.reading import Reading, ReadingLike, reading_of
 from zoo.data.splits import take
-from zoo.errors import UsageError, check_integer, first_line
+from zoo.errors import (
+    UsageError,
+    check_integer,
+    check_list,
+    check_mapping,
+    check_path,
+    first_line,
+)
 from zoo.inspection.capture import Capture, capture
 from zoo.inspection.gates import gates
 from zoo.inspection.layer import Layer, labels_of, real
@@ -83,7 +90,14 @@ def inspect(
         `zoo.load`.
       ZooError: the file is invalid, or the data are unavailable.
     """
+    what = check_list("what", what)
     check_inspected(what)
+    check_mapping("columns", columns)
+    texts = None if texts is None else check_list("texts", texts)
+    if output is not None:
+        check_path("output", output)
+        if Path(output).exists() and not Path(output).is_dir():
+            raise UsageError(f"{output} is a file. Name a folder.")
     predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     network = predictor.model  # raises errors about its files first
     recipe, config = predictor.recipe, predictor.config
@@ -189,10 +203,11 @@ def _examples(
         if not missing:
             return examples, "texts"
         answers = predictor.predict(examples)
-        for column in missing:
-            if column not in answers[0]:
-                raise _needs_a_file(predictor)
-            examples[column] = [answer[column] for answer in answers]
+        if any(column not in answers[0] for column in missing):
+            raise _needs_a_file(predictor)
+        for column in dataset.columns:  # also inputs that an answer repeats as they were read
+            if column in answers[0]:
+                examples[column] = [answer[column] for answer in answers]
         return examples, "texts, with the model's own answers as targets"
     origin = parse_origin(data, dataset.keys)
     dataset.check_columns(origin, columns, reading)

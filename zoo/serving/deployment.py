@@ -36,27 +36,21 @@ def write_deployment(version: Path, folder: str | Path) -> list[Path]:
       Kubernetes and KServe, clients for REST and gRPC, and `request.json`, which they send.
 
     Raises:
-      UsageError: the folder is a file, or the name of the directory of versions is not a valid
-        model name.
+      UsageError: as `check_deployment`.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file. Name a folder.")
-    base = Path(os.path.abspath(version.parent))
-    if not _NAME.fullmatch(base.name):
-        raise UsageError(
-            f"{quoted(base.name)}, the directory of the versions, cannot be a model's name: "
-            "letters, digits, '.', '_' and '-', 63 at most. Export to another directory."
-        )
+    base = check_deployment(version.parent, folder)
     request, types = _example(version / EXTRA / WARMUP)
     models = os.path.relpath(base, folder)
     values = {
         "name": base.name,
-        "dns_name": re.sub(r"[^a-z0-9-]+", "-", base.name.lower()).strip("-"),
+        "dns_name": _dns_name(base.name),
         "version": version.name,
         "zoo_version": __version__,
-        # YAML: a quoted path may contain any character.
-        "models": json.dumps(models if models.startswith(".") else f"./{models}")[1:-1],
+        # YAML: a quoted path may contain any character. Compose reads $$ as $.
+        "models": json.dumps(models if models.startswith(".") else f"./{models}")[1:-1].replace(
+            "$", "$$"
+        ),
         "types": json.dumps(types),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,6 +62,36 @@ def write_deployment(version: Path, folder: str | Path) -> list[Path]:
         written.append(folder / name)
     files.write_text(folder / REQUEST, json.dumps(request, ensure_ascii=False) + "\n")
     return [*written, folder / REQUEST]
+
+
+def _dns_name(name: str) -> str:
+    """Returns a name of a Kubernetes service (RFC 1035): it begins with a letter."""
+    label = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")
+    return (label if label[0].isalpha() else f"model-{label}")[:63].rstrip("-")
+
+
+def check_deployment(directory: str | Path, folder: str | Path) -> Path:
+    """Checks where `write_deployment` would write, before there is a version to serve.
+
+    Args:
+      directory: the directory of the versions; it need not exist.
+      folder: as for `write_deployment`.
+
+    Returns:
+      The absolute path of the directory of the versions. Its name is the model's name.
+
+    Raises:
+      UsageError: the folder is a file, or the name of the directory is not a valid model name.
+    """
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise UsageError(f"{folder} is a file. Name a folder.")
+    base = Path(os.path.abspath(directory))
+    if not _NAME.fullmatch(base.name):
+        raise UsageError(
+            f"{quoted(base.name)}, the directory of the versions, cannot be a model's name: "
+            "letters, digits, '.', '_' and '-', 63 at most. Export to another directory."
+        )
+    return base
 
 
 def _example(warmup: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -18,6 +18,7 @@ from zoo.errors import (
     UsageError,
     ZooError,
     check_integer,
+    check_list,
     check_mapping,
     check_path,
     first_line,
@@ -86,6 +87,7 @@ def export(
     check_integer("warmup", warmup)
     check_path("directory", directory)
     check_mapping("limits", limits)
+    ensemble = check_list("ensemble", ensemble)
     if not 0 <= warmup <= MAX_WARMUP:
         raise UsageError(f"warmup must be between 0 and {MAX_WARMUP}; got {warmup}.")
     members = [

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, quoted
 from zoo.serving.inputs import LENGTH, input_specs
 
 STATE = ("state", "state_length", "state_settled")
@@ -46,7 +46,13 @@ class Follower:
         """
         import tensorflow as tf
 
-        given = np.asarray(values, np.float32).reshape(1, -1)
+        try:
+            given = np.asarray(values, np.float32)
+        except (TypeError, ValueError):
+            given = np.empty((), np.float32)
+        if given.ndim != 1:
+            raise UsageError(f"A part must be a list of numbers; got {quoted(values)}.")
+        given = given[np.newaxis]
         found = self._function(
             **{
                 self._input: tf.constant(given),

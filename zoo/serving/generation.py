@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -11,6 +11,8 @@ import tensorflow as tf
 from zoo.decoding.sampling import MAX_STEPS, RANGES, filter_logits, random_numbers, sample_ids
 from zoo.errors import UsageError, check_integer, check_number, quoted, suggest
 from zoo.recipe import Option
+
+PRIME = "prime"  # a file to continue, which the recipe's `seed` reads
 
 
 def sampling_options(config: Mapping[str, Any], *values: Any) -> dict[str, Any]:
@@ -69,19 +71,25 @@ def check_seed(
     *,
     has_hook: bool,
     options: Sequence[Option] = (),
+    model: str,
 ) -> None:
-    """Checks the types of the values of a seed.
+    """Checks the names and types of the values of a seed.
 
     Args:
       seed: values by name.
       specs: the input specs of the signature `begin`.
       has_hook: whether the recipe's `seed` reads the values; otherwise numbers are passed to the
         signature unchanged.
-      options: the recipe's declarations of these values.
+      options: the recipe's declarations of these values. If there are any, other names are
+        errors, except `prime`.
+      model: the model's name, for messages.
 
     Raises:
-      UsageError: a value is neither a text nor a path, or is not an integer where one is declared.
+      UsageError: a name is unknown, or a value is neither a text nor a path, or is not an integer
+        where one is declared.
     """
+    if options:
+        _check_names(seed, [*(option.name for option in options), PRIME], model)
     integers = {option.name for option in options if option.type is int}
     for name, value in seed.items():
         if name in integers:
@@ -105,11 +113,7 @@ def fill_seed(
     Raises:
       UsageError: the model has no such input.
     """
-    if unknown := sorted(inputs.keys() - specs.keys()):
-        raise UsageError(
-            f"{name} takes no {unknown[0]!r} to begin with; it takes {', '.join(specs)}."
-            f"{suggest(unknown[0], specs)}"
-        )
+    _check_names(inputs, specs, name)
 
     def nothing(spec: tf.TensorSpec) -> Any:
         if spec.shape.rank > 1:
@@ -117,6 +121,15 @@ def fill_seed(
         return "" if spec.dtype == tf.string else 0
 
     return {n: inputs.get(n, nothing(spec)) for n, spec in specs.items()}
+
+
+def _check_names(given: Mapping[str, Any], known: Collection[str], model: str) -> None:
+    for name in given:
+        if name not in known:
+            raise UsageError(
+                f"{model} takes no {quoted(name)} to begin with; it takes {', '.join(known)}."
+                f"{suggest(name, known)}"
+            )
 
 
 def stream(

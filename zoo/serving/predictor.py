@@ -24,6 +24,8 @@ from zoo.errors import (
     UsageError,
     ZooError,
     check_integer,
+    check_items,
+    check_mapping,
     first_line,
     quoted,
     shortened,
@@ -271,6 +273,7 @@ class Predictor:
         Raises:
           UsageError: unknown limit, or a value that the recipe does not allow.
         """
+        check_mapping("limits", limits)
         if not limits:
             return self
         known = limits_of(self.config)
@@ -395,6 +398,7 @@ class Predictor:
         """
         use_tensorflow()
         check_integer("batch_size", batch_size, 1)
+        check_mapping("columns", columns)
         signature, options, best = self._resolve(signature, options)
         rows_in, others, specs = self._columns(signature, examples, columns)
         function = self.signatures[signature]
@@ -713,7 +717,7 @@ class Predictor:
           UsageError: the model does not support input in parts (`capabilities` has no
             `"streaming"`), or a part is not a valid input.
         """
-        return following.answers(self.follower(), parts)
+        return following.answers(self.follower(), check_items("parts", parts))
 
     def follower(self) -> following.Follower:
         """Returns an object that takes the parts of one input one by one; `follow` uses it.
@@ -734,8 +738,8 @@ class Predictor:
         Takes the `given` of `generate`, and raises the same errors.
         """
         use_tensorflow()
-        specs = input_specs(self.signatures[BEGIN])
         columns = {name: [value] for name, value in self.seed_inputs(given)[0].items()}
+        specs = input_specs(self.signatures[BEGIN])
         inputs = columns_of(columns, specs).items()
         given_tensors = {n: input_tensor(n, specs[n], column) for n, column in inputs}
         try:
@@ -750,12 +754,15 @@ class Predictor:
 
     def _sampling(self, *values: Any) -> dict[str, Any]:
         """Returns the options of `generate`; None values are replaced by those of the config."""
+        self._require_generation()
+        return generation.sampling_options(self.resolved["config"], *values)
+
+    def _require_generation(self) -> None:
         self.require(
             "generation",
             "generates nothing",
             "Name a model that generates sequences (`zoo list --topology one-to-many`).",
         )
-        return generation.sampling_options(self.resolved["config"], *values)
 
     def seed_inputs(self, given: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
         """Returns the seed inputs of `generate`, and the number of steps that they need, if any.
@@ -763,14 +770,16 @@ class Predictor:
         Inputs that are not given are empty.
 
         Raises:
-          UsageError: the model has no such seed, or does not accept its value.
+          UsageError: the model does not generate, has no such seed, or does not accept its value.
         """
+        self._require_generation()
         specs = input_specs(self.signatures[BEGIN])
         generation.check_seed(
             given,
             specs,
             has_hook=hasattr(self.recipe.module, "seed"),
             options=self.recipe.seeds,
+            model=self.name,
         )
         inputs = dict(self.recipe.seed(self.config, dict(given)))
         steps = inputs.pop("steps", None)

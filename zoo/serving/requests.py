@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from zoo import files
@@ -52,13 +52,13 @@ def read_request(
         examples = objects.columns_of(table, names)
         if _is_of_file(predictor, examples, ranks, columns):
             with table_file(table) as path:
-                return _named(predictor, [path], names)
+                return _named(predictor, [path], names, columns)
     elif isinstance(examples, Mapping):
         if not columns:
             return _with_files(predictor, examples, texts, names)
         examples = {str(name): values for name, values in examples.items()}
     else:
-        return _with_files(predictor, examples, texts, names)
+        return _with_files(predictor, examples, texts, names, columns)
     return _with_files(predictor, _chosen(examples, names, columns), texts, names)
 
 
@@ -89,8 +89,7 @@ def _chosen(
 ) -> Columns:
     """Returns the columns of a table that are inputs; other columns are omitted."""
     columns = columns or {}
-    if unknown := sorted(set(columns) - set(names)):
-        raise UsageError(f"Unknown column {quoted(unknown[0])}.{suggest(unknown[0], names)}")
+    _check_known(columns, names)
     found = {}
     for name in names:
         theirs = columns.get(name, name)
@@ -102,6 +101,11 @@ def _chosen(
             )
         found[name] = objects.to_list(table[theirs])
     return found
+
+
+def _check_known(columns: Mapping[str, str], known: Collection[str]) -> None:
+    if unknown := sorted(set(columns) - set(known)):
+        raise UsageError(f"Unknown column {quoted(unknown[0])}.{suggest(unknown[0], known)}")
 
 
 def _holds_text(values: Any) -> bool:
@@ -125,37 +129,50 @@ def _is_of_file(
 
 
 def _with_files(
-    predictor: Answers, examples: Any, texts: bool, names: Sequence[str]
+    predictor: Answers,
+    examples: Any,
+    texts: bool,
+    names: Sequence[str],
+    columns: Mapping[str, str] | None = None,
 ) -> tuple[Any, Columns]:
     """Reads the files that are named instead of values, for an input that is not text."""
-    if texts:
-        return examples, {}
     values = examples
-    if isinstance(examples, Mapping):
-        if len(names) != 1 or names[0] not in examples:
-            return examples, {}
+    if isinstance(examples, Mapping) and len(names) == 1 and names[0] in examples:
         values = examples[names[0]]
-    if isinstance(values, str | bytes) or not hasattr(values, "__getitem__"):
-        return examples, {}
-    if not len(values) or not isinstance(values[0], str | os.PathLike):
+    if texts or not _are_names(values):
+        if columns:
+            raise UsageError("columns names the columns of a table, but the examples are no table.")
         return examples, {}
     for row, value in enumerate(values):
         if not isinstance(value, str | os.PathLike):
             raise UsageError(f"Example {row} names no file, as the first does: it is {value!r:.50}")
-    return _named(predictor, values, names)
+    return _named(predictor, values, names, columns)
+
+
+def _are_names(values: Any) -> bool:
+    """Whether values are the names of files: a sequence whose first value is a name."""
+    if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__getitem__"):
+        return False
+    return bool(len(values)) and isinstance(values[0], str | os.PathLike)
 
 
 def _named(
-    predictor: Answers, paths: Sequence[Any], names: Sequence[str]
+    predictor: Answers,
+    paths: Sequence[Any],
+    names: Sequence[str],
+    columns: Mapping[str, str] | None = None,
 ) -> tuple[Columns, Columns]:
     recipe = predictor.recipe
     if not recipe.reads_input:
         raise UsageError(
             f"{predictor.name} takes numbers, not the name of a file; got {quoted(str(paths[0]))}."
         )
+    if columns and not recipe.reads_tables:
+        raise UsageError(f"columns names the columns of a table, but {recipe.name} reads none.")
+    _check_known(columns or {}, recipe.data(predictor.config).columns)
     every: Columns = {}
     for path in paths:
-        found = read_named(recipe, predictor.config, os.fspath(path), names)
+        found = read_named(recipe, predictor.config, os.fspath(path), names, columns=columns)
         for name, values in found.items():
             every.setdefault(name, []).extend(values)
     inputs = {name: every[name] for name in names}
@@ -167,7 +184,7 @@ def _of_file(
 ) -> tuple[Columns, Columns]:
     """Reads one file, with the recipe's reader or as a table of texts."""
     if predictor.recipe.reads_input:
-        return _named(predictor, [path], names)
+        return _named(predictor, [path], names, columns)
     from zoo.data.contents import inner_name, read_lines
     from zoo.data.declaration import TABLES
     from zoo.data.formats import value_of

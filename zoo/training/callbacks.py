@@ -15,7 +15,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.errors import LONGEST, STOPPING, Interrupted, UsageError, ZooError, shortened
+from zoo.errors import (
+    LONGEST,
+    STOPPING,
+    Interrupted,
+    UsageError,
+    ZooError,
+    check_list,
+    shortened,
+)
 from zoo.training import checkpoint, diagnostics
 from zoo.training.replicas import Votes
 from zoo.training.run import OVERWRITTEN
@@ -191,13 +199,13 @@ class Custom(keras.callbacks.Callback):
 
     def __init__(self, callbacks: Sequence[Any]) -> None:
         super().__init__()
-        for each in callbacks:
+        self._callbacks = check_list("callbacks", callbacks)
+        for each in self._callbacks:
             if not isinstance(each, keras.callbacks.Callback):
                 raise UsageError(
                     "callbacks must be a list of keras.callbacks.Callback; got a value of type "
                     f"{type(each).__name__}."
                 )
-        self._callbacks = list(callbacks)
         self._begun = False
 
     def set_model(self, model: Any) -> None:

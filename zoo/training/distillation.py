@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, check_list, check_number, check_path, check_text
 from zoo.training.fit import start, train
 from zoo.training.run import Run
 
@@ -47,8 +47,16 @@ def distil(
       UsageError: no teacher, an unknown one, or a recipe that cannot be distilled.
       ZooError, Interrupted: as for `zoo.train`.
     """
-    if isinstance(teachers, str | Path) or not teachers:
+    teachers = check_list("teachers", teachers)
+    if not teachers:
         raise UsageError("Give a list of teachers: at least one model or simple method.")
+    for teacher in teachers:
+        check_path("A teacher", teacher)
+    if unlabelled is not None:
+        check_path("unlabelled", unlabelled)
+    if label_share is not None:
+        check_number("label_share", label_share)
+    check_text("student", student)
     if output is None:
         output = Path("runs") / f"{student.rpartition(':')[2]}-distilled"
     bound = inspect.signature(train).bind(student, output, **options)

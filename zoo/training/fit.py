@@ -34,6 +34,7 @@ from zoo.errors import (
     check_number,
     check_path,
     first_line,
+    quoted,
     suggest,
 )
 from zoo.handshake import telling
@@ -209,6 +210,8 @@ def start(
         check_integer("seed", seed, 0, MAX_SEED)
         check_precision(precision)
         check_number("checkpoint_seconds", checkpoint_seconds)
+        if stop is not None and not isinstance(stop, threading.Event):
+            raise UsageError(f"stop must be a threading.Event; got {quoted(stop)}.")
         options = Options(
             data=recorded(data),
             columns=dict(columns or {}),

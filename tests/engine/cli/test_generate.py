@@ -43,6 +43,19 @@ def test_files_are_written_into_the_folder(cli, run, tmp_path):
     assert [path.read_text() for path in paths] == texts
 
 
+def test_a_file_begins_with_the_prompt(cli, run, tmp_path):
+    cli("generate", run, "--prompt", "JON:", "--steps", "20", "-o", tmp_path)
+    (answer,) = zoo.load(run).generate(prompt="JON:", steps=20)
+    assert (tmp_path / f"{NAME}-0.txt").read_text() == "JON:" + answer["continuation"]
+
+
+def test_a_name_inside_the_model_is_no_beginning(cli, run):
+    said = cli("generate", run, "--prompt", "A", "--with", "text=B", code=2)
+    assert "takes no 'text' to begin with; it takes prompt, prime" in said.err
+    with pytest.raises(zoo.UsageError, match="it takes key, chord, bars, end, prime"):
+        zoo.load("chorales-gru").generate(chords="G2 B3")
+
+
 def test_a_file_is_gone_on_from(cli, run, tmp_path):
     (tmp_path / "prime.txt").write_text("ANNA:\nNo bell")
     done = cli("generate", run, "--prime", tmp_path / "prime.txt", "--steps", "9", "--json")
@@ -80,6 +93,10 @@ def test_what_is_wrong_is_one_line(cli, run, options, said, streamed):
     done = cli("generate", run, *options, *([] if streamed else ["--json"]), code=2)
     assert said in done.err
     assert done.out == ""
+
+
+def test_nothing_is_written_before_an_error(cli, run):
+    assert cli("generate", run, "--prompt", "JON:", "--steps", "-1", code=2).out == ""
 
 
 def test_a_model_that_makes_nothing_says_so(cli, sample_run):

@@ -75,6 +75,15 @@ def test_texts_are_read_with_the_models_own_answers(run, tmp_path, monkeypatch, 
     assert "gradients" not in result["layers"][0]
 
 
+def test_a_key_is_read_as_the_model_reads_it(references):
+    """An answer repeats the key; the model takes 'g major', and no key for a word that is none."""
+    found = [
+        zoo.inspect(references / "chorales-simplernn", [key], what=["states"])
+        for key in ("G major", "g major", "abc", "")
+    ]
+    assert found[0] == found[1] != found[2] == found[3]
+
+
 def test_rows_of_a_file_that_are_left_out_are_said(run, tmp_path, capsys):
     label = zoo.load(run).labels[0]
     table = tmp_path / "own.csv"
@@ -92,12 +101,14 @@ def test_rows_of_a_file_that_are_left_out_are_said(run, tmp_path, capsys):
         (["--what=gate"], "Did you mean 'gates'?"),
         (["some text", "-i", "file.csv"], "texts or a file, not both"),
         (["-i", "missing.csv"], "missing.csv"),
+        (["some text", "-o", "a-file"], "a-file is a file. Name a folder."),
         (["--column", "text=review"], "--column applies to a file only"),
         ([""], ""),
     ],
 )
 def test_wrong_usage_is_one_line(run, arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").write_text("")
     monkeypatch.setattr("sys.argv", ["zoo", "inspect", str(run), *arguments])
     with pytest.raises(SystemExit) as caught:
         main()

@@ -112,6 +112,16 @@ class Listener:
         return Follower(chunk)
 
 
+@pytest.mark.parametrize("part", ["abc", ["a"], {}, {5: 1}, None, [[0.0], [1.0, 2.0]]])
+def test_a_part_is_a_list_of_numbers(part):
+    follower = Listener().follower()
+    follower.add([1.0, 2.0])
+    with pytest.raises(UsageError, match="A part must be a list of numbers; got") as caught:
+        follower.add(part)
+    assert "\n" not in str(caught.value)
+    assert follower.add([4.0], last=True)["text"] == "7.000."
+
+
 @pytest.fixture
 def listening(server):
     servable = server.running.service.models.find("half").servable

@@ -96,12 +96,34 @@ def test_compose_mounts_the_versions(written):
 
 def test_compose_reads_a_path_that_yaml_would_end(tmp_path, monkeypatch):
     monkeypatch.setattr(deployment, "_example", lambda warmup: (ROWS, {"text": "string"}))
-    version = tmp_path / 'my #1 "best"' / "half" / "3"
+    version = tmp_path / 'my #1 "best" $HOME' / "half" / "3"
     version.mkdir(parents=True)
     deployment.write_deployment(version, tmp_path / "deploy")
     (compose,) = documents(tmp_path / "deploy" / "compose.yaml")
     for service in compose["services"].values():
-        assert service["volumes"][0] == '../my #1 "best"/half:/models/half:ro'
+        assert service["volumes"][0] == '../my #1 "best" $$HOME/half:/models/half:ro'
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("2024", "model-2024"),
+        ("null", "null"),
+        ("1e5", "model-1e5"),
+        ("9" * 63, "model-" + "9" * 57),
+    ],
+)
+def test_names_that_yaml_or_kubernetes_would_read_otherwise(tmp_path, monkeypatch, name, label):
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    monkeypatch.setattr(deployment, "_example", lambda warmup: (ROWS, {"text": "string"}))
+    version = tmp_path / name / "1"
+    version.mkdir(parents=True)
+    deployment.write_deployment(version, tmp_path / "deploy")
+    for each in documents(tmp_path / "deploy" / "kubernetes.yaml"):
+        kubernetes_validate.validate(each, RELEASES[0], strict=True)
+        assert each["metadata"]["name"] == label
+    (service,) = documents(tmp_path / "deploy" / "kserve.yaml")
+    assert service["metadata"]["name"] == label
 
 
 def test_folders_that_cannot_be(written, tmp_path):
@@ -112,6 +134,17 @@ def test_folders_that_cannot_be(written, tmp_path):
     odd.mkdir(parents=True)
     with pytest.raises(UsageError, match="cannot be a model's name"):
         deployment.write_deployment(odd, tmp_path / "deploy")
+
+
+def test_a_folder_that_cannot_be_is_said_before_anything_is_exported(cli, tmp_path):
+    (tmp_path / "file").write_text("")
+    for directory, folder, said in (
+        (tmp_path / "imdb", tmp_path / "file", "file is a file. Name a folder."),
+        (tmp_path / "a b", tmp_path / "deploy", "cannot be a model's name"),
+    ):
+        done = cli("export", "imdb-simplernn", directory, "--serving", folder, code=2)
+        assert said in done.err
+        assert not directory.exists()
 
 
 def test_an_example_is_needed(tmp_path):

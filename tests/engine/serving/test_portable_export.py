@@ -48,6 +48,8 @@ def test_it_answers_as_the_run(version, sample_run, tmp_path):
     alone.write_bytes((version / "model.onnx").read_bytes())
     assert portable.load(alone).predict(TEXTS) == found
     assert portable.load(alone).predict([]) == []
+    with pytest.raises(TypeError, match="a list of texts, not one text"):
+        portable.load(alone).predict("good")
 
 
 def test_quantised(sample_run, version, tmp_path):

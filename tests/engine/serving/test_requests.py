@@ -63,6 +63,8 @@ def test_a_table_with_columns_by_other_names(predictor, expected):
         (FRAME, {"columns": {"txt": "id"}}, "Unknown column 'txt'. Did you mean 'text'?"),
         (FRAME[["id"]].rename(columns={"id": "text"}), {}, "is of type int; it must be text"),
         (FRAME.assign(text=["a", None, "b"]), {}, "Example 1 of input 'text'"),
+        (TEXTS, {"columns": {"text": "review"}}, "the examples are no table"),
+        (FRAME, {"columns": 5}, "columns must be a dict; got 5"),
         ({"a", "b"}, {}, "A set has no order"),
         (["a"], {"beam": 3}, "does not search"),
         (["a"], {"bem": 3}, "has no option 'bem'"),

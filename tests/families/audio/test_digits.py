@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.io.wavfile
 
+import zoo
 from recipes.audio.digits import digits, read_archive, read_mfccs, read_recordings
 from zoo.data import load_examples
 from zoo.data.reading import Reading, ReadOptions
@@ -221,6 +222,20 @@ def test_mfccs_are_cut_by_their_lengths():
     assert "takes only MFCCs" in notes[0]
     with pytest.raises(UsageError, match="do not say who speaks"):
         read_mfccs({"digits.npz": file.getvalue()}, speaker="theo")
+
+
+def test_silence_has_one_text_however_many_are_asked_for(run_of):
+    predictor = zoo.load(run_of("digits-ctc"))
+    (answer,) = predictor.predict([[0.0] * 1600], beam=5, n_best=3)
+    assert answer["text"] == ["", "", ""]
+    assert answer["valid"] == [True, False, False]
+    assert answer["score"][0] == 0
+    assert np.isnan(answer["score"][1:]).all()
+    assert "fewer texts" in answer["problem"][1]
+    shown = predictor.recipe.show({"file": "a.wav"}, answer)
+    assert shown.split() == ["a.wav", "0.000", "(nothing)"]
+    earlier = {"text": ["", ""], "score": [0.0, -1e9]}  # of an export from before
+    assert predictor.recipe.show({"file": "a.wav"}, earlier) == shown
 
 
 @pytest.mark.parametrize("name", ["digits-gru", "digits-ctc"])

@@ -223,6 +223,13 @@ def test_a_model_of_other_things_is_refused():
     [
         ({"horizon": 4}, "forecasts 1 to 3 days ahead; got 4"),
         ({"windows": 0}, "at least 1"),
+        ({"windows": "x"}, "windows must be an integer"),
+        ({"horizon": 1.5}, "horizon must be an integer"),
+        ({"cost": "x"}, "cost must be a number"),
+        ({"baselines": 5}, "baselines must be a list"),
+        ({"baselines": [5]}, "A baseline must be a str"),
+        ({"columns": 5}, "columns must be a dict"),
+        ({"output": 5}, "output must be a str or a Path"),
         ({"output": __file__}, "is a file. Name a folder"),
         ({"baselines": "garh"}, r"Unknown baseline 'garh'. Did you mean 'garch'\?"),
     ],
@@ -230,6 +237,21 @@ def test_a_model_of_other_things_is_refused():
 def test_options_that_cannot_be(predictor, options, message):
     with pytest.raises(zoo.UsageError, match=message):
         zoo.backtest(predictor, **options)
+
+
+def test_columns_of_a_table_by_other_names(predictor, tmp_path):
+    from recipes.prices.stocks import sample
+
+    rows = sample()
+    first = {name: rows[name][0] for name in ("date", "open", "high", "low", "close")}
+    frame = pd.DataFrame(first)
+    due = predictor.predict(frame)
+    renamed = frame.rename(columns={"close": "px"})
+    renamed.to_csv(tmp_path / "px.csv", index=False)
+    for table in (renamed, tmp_path / "px.csv", str(tmp_path / "px.csv")):
+        assert predictor.predict(table, columns={"close": "px"}) == due
+        with pytest.raises(zoo.UsageError, match="Unknown column 'clse'"):
+            predictor.predict(table, columns={"clse": "px"})
 
 
 def test_the_command_on_a_custom_file(run, tmp_path, monkeypatch, capsys):

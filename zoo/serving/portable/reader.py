@@ -91,6 +91,8 @@ class Model:
             rules = self.about["tokenizer"]
             lacking = f": {rules['kind']}.py is not beside reader.py" if rules else ""
             raise ValueError(f"This model does not read text{lacking}. Call run() with its arrays.")
+        if isinstance(texts, str | bytes):
+            raise TypeError("predict takes a list of texts, not one text: predict([text]).")
         if not texts:
             return []
         if not isinstance(self.encode, Words | Characters):
