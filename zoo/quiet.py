@@ -50,6 +50,19 @@ def silent_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextlib.contextmanager
+def no_log_lines() -> Iterator[None]:
+    """Context in which `logging` discards warnings and less."""
+    import logging
+
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 def _quietly(execute: Callable[[], None]) -> None:
     import logging
     import warnings

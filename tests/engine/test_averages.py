@@ -147,7 +147,10 @@ def test_a_run_keeps_the_mean_of_epochs_where_it_is_better(better, tmp_path, mon
     run = zoo.train("imdb-lstm", tmp_path / "run", data="sample", settings=settings,
                     baselines=False)  # fmt: skip
     assert means == [2]
-    assert "the mean of the last 2 epochs: val_accuracy 0." in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "the mean of the last 2 epochs: val_accuracy 0." in out
+    assert ("testing the mean of the last 2 epochs" in out) == better
+    assert ("testing the weights of epoch " in out) != better
     said = "Weights: the mean of the last 2 epochs." in (run.path / "card.md").read_text()
     assert said == better
     assert not (run.path / "checkpoint").exists()

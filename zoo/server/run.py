@@ -147,6 +147,9 @@ async def serve_async(
         if options.rest_port is not None:
             rest_socket = listening.bind(options.host, options.rest_port, "--rest-port")
             stack.callback(rest_socket.close)
+        if options.grpc_port:  # gRPC binds it when the models are loaded; say so before
+            other = "--grpc-port, or give --no-grpc"
+            listening.bind(options.host, options.grpc_port, other).close()
         service = await stack.enter_async_context(answering(configs, options))
         rest_port = None
         http: _Server | None = None

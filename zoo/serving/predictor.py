@@ -629,6 +629,7 @@ class Predictor:
 
     def generate(
         self,
+        /,
         count: int = 1,
         *,
         steps: int | None = None,
@@ -676,6 +677,7 @@ class Predictor:
 
     def stream(
         self,
+        /,
         *,
         steps: int | None = None,
         temperature: float | None = None,

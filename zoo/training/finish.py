@@ -73,7 +73,7 @@ def finish(
         progress.log(throughput.summary(state))
     monitor = recipe.monitor_of(config)
     plots.curves(state.history, run.path / "curves.png", monitor)
-    progress.log(f"testing the weights of epoch {state.best_epoch}")
+    progress.log(f"testing {weights_of(state)}")
     predictor = load(run.path, trust=True)  # this process has trained it
     class_weight = files.read_object(run.path / "data.json").get("class_weight") or {}
     if parts := _finalised(recipe, run, predictor, splits, class_weight):
@@ -97,7 +97,7 @@ def finish(
     if parts:
         metrics["parts"] = parts
     if state.averaged:
-        metrics["weights"] = f"the mean of the last {state.averaged} epochs"
+        metrics["weights"] = averaged_over(state)
     if baselines:
         progress.log("fitting the baselines")
         others = recipe.baseline(config, splits)
@@ -108,6 +108,16 @@ def finish(
     (run.path / "card.md").unlink(missing_ok=True)  # of lost metrics
     files.write_json(run.path / "metrics.json", metrics)
     wrap_up(run, recipe)
+
+
+def averaged_over(state: checkpoint.State) -> str:
+    """Returns a phrase for the epochs over which the best weights are averaged."""
+    return f"the mean of the last {state.averaged} epochs"
+
+
+def weights_of(state: checkpoint.State) -> str:
+    """Returns a phrase for the epochs of the best weights."""
+    return averaged_over(state) if state.averaged else f"the weights of epoch {state.best_epoch}"
 
 
 def _describe_use(recipe: Recipe, run: Run, predictor: Predictor, splits: Splits) -> None:

@@ -52,6 +52,9 @@ def test_a_file_begins_with_the_prompt(cli, run, tmp_path):
 def test_a_name_inside_the_model_is_no_beginning(cli, run):
     said = cli("generate", run, "--prompt", "A", "--with", "text=B", code=2)
     assert "takes no 'text' to begin with; it takes prompt, prime" in said.err
+    for name in ("self", "text", "given"):  # any name may come from a request
+        with pytest.raises(zoo.UsageError, match=f"takes no '{name}' to begin with"):
+            zoo.load(run).stream(**{name: "B"})
     with pytest.raises(zoo.UsageError, match="it takes key, chord, bars, end, prime"):
         zoo.load("chorales-gru").generate(chords="G2 B3")
 

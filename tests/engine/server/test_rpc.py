@@ -1,5 +1,8 @@
 """TF Serving's gRPC interface, asked by the stubs of tensorflow-serving-api."""
 
+import asyncio
+import socket
+
 import grpc
 import numpy as np
 import pytest
@@ -17,6 +20,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
     regression_pb2,
 )
+
+from zoo.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +192,20 @@ def test_clients_choose_models_only_where_they_may(models, base, serving, saved_
         assert stub.HandleReloadConfigRequest(asked).status.error_code == 0
         assert client.post("/v1/models/other:predict", {"instances": [0]}).code == 200
         assert client.post("/v1/models/half:predict", {"instances": [0]}).code == 404
+
+
+def test_a_port_in_use_is_said_before_models_are_loaded(base, monkeypatch):
+    from zoo.server import run
+    from zoo.server.config import ModelConfig
+
+    monkeypatch.setattr(run, "answering", None)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        options = run.ServeOptions(rest_port=None, grpc_port=port)
+        with pytest.raises(UsageError, match=f"port {port}: .* --grpc-port, or give --no-grpc"):
+            asyncio.run(run.serve_async([ModelConfig("half", base)], options))
 
 
 def test_health(channel):

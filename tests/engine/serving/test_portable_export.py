@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -52,8 +53,10 @@ def test_it_answers_as_the_run(version, sample_run, tmp_path):
         portable.load(alone).predict("good")
 
 
-def test_quantised(sample_run, version, tmp_path):
+def test_quantised(sample_run, version, tmp_path, caplog):
     small = zoo.export(sample_run, tmp_path, format="onnx", precision="int8")
+    assert not caplog.records
+    assert not logging.root.manager.disable
     import onnx
 
     # A network as small as this one takes no less space so.

@@ -15,6 +15,7 @@ import onnx
 import tensorflow as tf
 from onnx import helper
 
+from zoo import quiet
 from zoo._version import __version__
 from zoo.serving.portable import recurrent
 from zoo.serving.portable.carried import refuse_state
@@ -89,5 +90,6 @@ def quantised(proto: onnx.ModelProto) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder, "float32.onnx"), Path(folder, "int8.onnx")
         onnx.save(proto, given)
-        quantize_dynamic(given, made, weight_type=QuantType.QInt8)
+        with quiet.no_log_lines():  # it recommends another tool, which changes no weight here
+            quantize_dynamic(given, made, weight_type=QuantType.QInt8)
         return made.read_bytes()
