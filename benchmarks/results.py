@@ -512,13 +512,14 @@ def _small_table(result: dict[str, Any]) -> str:
     }
     named = " and ".join(f"`{name}`" for name in BASELINES)
     lines = [
-        "\nCustom data: rows drawn by a seed, the recipe at its defaults, the linear models that "
-        f"are printed beside it ({named}); accuracy in %, mean of so many draws, on up to 2,000 "
-        "test rows. The difference is that to the better linear model. The recipe's network "
-        "corrects a linear model of its own; its share is that of the size of the logits. It "
-        "starts from the packed weights of the recipe where the training rows favour them: "
-        '"packed start" says in how many draws. For IMDB and AG News it may not, because these '
-        "weights have seen their rows. `--from`: from the packed weights in each draw:\n",
+        "\nRows of custom data are drawn by a seed, and the recipe has its default settings. The "
+        f"baselines {named} are trained on the same rows. Accuracy is in %, as the mean over the "
+        'draws, on up to 2,000 test rows. "difference": the recipe minus the better baseline. '
+        '"network\'s share": the part of the size of the logits that comes from the network; the '
+        'rest comes from the recipe\'s own linear model. "packed start": the number of draws that '
+        "started from packed weights. For IMDB and AG News, packed weights are not used, because "
+        "they were trained on these rows. `--from`: accuracy if each draw starts from the packed "
+        "weights.\n",
         f"| data | rows | draws | recipe | accuracy | {' | '.join(BASELINES)} | difference "
         "| network's share | packed start | `--from` |",
         "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|",
@@ -559,13 +560,13 @@ def _attack_line(result: dict[str, Any]) -> str:
     batches, servers, kills = (result["parts"][part] for part in ("batches", "downloads", "kills"))
     commands = ", ".join(f"{name} {sum(n.values())}" for name, n in kills["commands"].items())
     return (
-        f"\nAttacked with what is drawn from seed {result['seed']}: **{batches['batches']:,}** odd "
-        f"batches over {len(batches['models'])} packed models and the signatures of their exports; "
-        f"{servers['kinds']} kinds of server that are endless, drip, lie or redirect; "
-        f"**{kills['kills']}** kills by SIGKILL, SIGTERM and SIGHUP ({commands}), each command "
-        f"then given again; {sum(kills['contests'].values())} times a second command in the folder "
-        f"of a training. Crashes, NaNs without a mark, wrong files and other results: "
-        f"**{result['failures']}**."
+        f"\nFault test with inputs drawn from seed {result['seed']}: **{batches['batches']:,}** "
+        f"unusual batches over {len(batches['models'])} packed models and the signatures of their "
+        f"exports; {servers['kinds']} kinds of faulty server (endless, very slow, wrong content, "
+        f"redirects); **{kills['kills']}** kills by SIGKILL, SIGTERM and SIGHUP ({commands}), each "
+        f"followed by the same command; {sum(kills['contests'].values())} times a second command "
+        "in the folder of a running training. Crashes, unmarked NaNs, wrong files and different "
+        f"results: **{result['failures']}**."
     )
 
 
@@ -595,10 +596,11 @@ def _twins_line(result: dict[str, Any]) -> str:
     return (
         f"\nBeside the same networks in [{peer['title']}]({peer['source']}), in one run, "
         f"{result['threads']} threads each. Time of a training step, ours over theirs: on the same "
-        f"batches {same}; batched by length over padded to {peer['fixed']}, rows cut to that in "
-        f"both, {batched}; with ours whole, {whole}. Time to {result['metric']} "
-        f"{race['target']:.4f}: `{result['recipe']}` {race['ours']['seconds']:.0f} s, a plain "
-        f"script {theirs['seconds']:.0f} s{'' if theirs['reached'] else gave_up}: ratio "
+        f"batches {same}; our batches by length over theirs padded to {peer['fixed']}, "
+        f"rows cut to that in both, {batched}; with our rows not cut, {whole}. Time to "
+        f"{result['metric']} {race['target']:.4f}: `{result['recipe']}` "
+        f"{race['ours']['seconds']:.0f} s, a plain script {theirs['seconds']:.0f} s"
+        f"{'' if theirs['reached'] else gave_up}: ratio "
         f"**{race['ratio']:.2f}**. Time of an answer of the trained network: {answered}."
     )
 

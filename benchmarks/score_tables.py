@@ -124,7 +124,7 @@ def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
         shown = span(interval_of(result), best, metric, kind=not kind, missing=_missing(result))
         cells = [
             f"`{result['recipe']}`{taught(result)}{_differences(result, group, vectors)}"
-            f"{_members(result)}{_alone(result)}{_trained_on(result)}",
+            f"{_members(result)}{_alone(result)}{_added(result)}{_trained_on(result)}",
             f"**{number(shown_score(result), best, metric)}**{mark(result['recipe'])}"
             f"{spread(result, best)}",
             shown + seed_of(result),
@@ -155,6 +155,12 @@ def _alone(result: dict[str, Any]) -> str:
     """Returns that only the linear part of a network answers; "" if the network does, too."""
     parts = result["metrics"].get("parts") or {}
     return ", its linear part alone" if parts.get("share") == 1 else ""
+
+
+def _added(result: dict[str, Any]) -> str:
+    """Returns that validation rows were training rows, too; "" if they were not."""
+    share = result.get("options", {}).get("add_validation")
+    return f", {setting_of('add_validation', share)}" if share else ""
 
 
 def _trained_on(result: dict[str, Any]) -> str:

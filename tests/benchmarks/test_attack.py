@@ -142,8 +142,8 @@ def test_the_table_quotes_it(tmp_path):
     result = {"kind": "attack", "seed": 7, "failures": 0, "parts": parts}
     (tmp_path / "attack.json").write_text(json.dumps(result))
     text = render_table(tmp_path)
-    assert "seed 7: **10,500** odd batches over 2 packed models" in text
-    assert "80 kinds of server" in text
+    assert "seed 7: **10,500** unusual batches over 2 packed models" in text
+    assert "80 kinds of faulty server" in text
     assert "**100** kills by SIGKILL, SIGTERM and SIGHUP (train 40, pack 60)" in text
     assert "6 times a second command" in text
     assert text.rstrip().endswith("other results: **0**.")

@@ -701,6 +701,42 @@ def test_rows_of_one_group_stay_together():
     assert sorted(row for part in parts.values() for row in part["other"]) == list(range(90))
 
 
+def test_validation_rows_become_training_rows():
+    parts = {
+        "train": examples([("t", "a")]),
+        "validation": examples(ROWS[:60]),
+        "test": examples([("last", "b")]),
+    }
+    added, note = splitting.with_validation(parts, 0.75, "data", label="label")
+    assert added["test"] == parts["test"]
+    assert rows_of(added["train"])[0] == ("t", "a")
+    assert Counter(added["validation"]["label"]) == {"a": 5, "b": 5, "c": 5}
+    moved, kept = rows_of(added["train"])[1:], rows_of(added["validation"])
+    assert sorted(moved + kept) == sorted(ROWS[:60])
+    assert note == "45 of 60 validation rows added to the training rows by a fixed seed"
+    assert splitting.with_validation(parts, 0.75, "data", label="label")[0] == added
+    few = splitting.with_validation(parts, 0.999, "data", label="label")[0]
+    assert Counter(few["validation"]["label"]) == {"a": 1, "b": 1, "c": 1}
+    grouped = {**parts, "validation": {"text": ["x", "y"] * 9, "label": ["a"] * 18}}
+    found = splitting.with_validation(grouped, 0.5, "data", group="text")[0]
+    assert {*found["train"]["text"][1:]} ^ {*found["validation"]["text"]} == {"x", "y"}
+    with pytest.raises(UsageError, match="none of 60 validation rows can be added"):
+        splitting.with_validation(parts, 1e-6, "data", label="label")
+
+
+def test_loading_with_validation_rows_in_the_training_rows():
+    dataset = dataclasses.replace(make(NOWHERE), sample=lambda: examples(ROWS))
+    plain = dataset.load("sample")
+    splits = dataset.load("sample", add_validation=0.5)
+    assert (len(plain.train["text"]), len(splits.train["text"])) == (240, 255)
+    assert splits.test == plain.test
+    assert splits.fingerprint != plain.fingerprint
+    assert "15 of 30 validation rows added to the training rows by a fixed seed" in splits.notes
+    ordered = make(NOWHERE, splitter=lambda rows, parts: ({}, []))
+    with pytest.raises(UsageError, match=r"--add-validation cannot be used: the rows of .* in ord"):
+        ordered.load("sample", add_validation=0.5)
+
+
 def test_sources_are_told_apart_by_their_keys(tmp_path):
     first = dataclasses.replace(NOWHERE, key="official")
     second = dataclasses.replace(url_source(tmp_path), key="page", licence="CC0")

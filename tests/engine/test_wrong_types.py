@@ -51,6 +51,9 @@ CALLS = {
     "export ensemble": lambda run, new, value: zoo.export(run, new, ensemble=value or 0),
     "export precision": lambda run, new, value: zoo.export(run, new, precision=value),
     "train reading": lambda run, new, value: zoo.train(NAME, new, data="?", reading=value),
+    "train add_validation": lambda run, new, value: zoo.train(
+        NAME, new, data="?", add_validation=1 if value is None else value
+    ),
     "train callbacks": lambda run, new, value: zoo.train(NAME, new, data="?", callbacks=value),
     "train stop": lambda run, new, value: zoo.train(NAME, new, data="?", stop=value),
     "list task": lambda run, new, value: zoo.list_models(

@@ -84,7 +84,7 @@ def zoo() -> None:
     """Train, trust and serve recurrent networks.
 
     \b
-    zoo list                    what there is
+    zoo list                    list all recipes
     zoo train NAME              train a recipe on real data
     zoo predict NAME "text"     ask a pretrained model
     zoo export runs/NAME DIR    for TF Serving

@@ -44,6 +44,13 @@ class ListCommand(click.Command):
     "probabilities, a translator their translations.",
 )
 @click.option(
+    "-o",
+    "--output",
+    metavar="RUN",
+    type=click.Path(),
+    help="Run folder.  [default: runs/STUDENT-distilled]",
+)
+@click.option(
     "--unlabelled",
     metavar="FILE",
     help="Unlabelled rows that they answer too: a table (.csv, .jsonl, .parquet, .xlsx, …), or "
@@ -60,7 +67,7 @@ class ListCommand(click.Command):
 def distil(name: str, output: str | None, **kwargs: Any) -> None:
     """Train the recipe STUDENT on what teachers answer, test it, and write its run folder.
 
-    The same command run again goes on where it was stopped.
+    If the command was stopped, run it again to resume.
     """
     output = output or f"runs/{name.rpartition(':')[2]}-distilled"
     assert train.callback is not None

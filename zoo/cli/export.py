@@ -66,7 +66,7 @@ def export(
     serving: str | None,
     trust: bool,
 ) -> None:
-    """Write MODEL (recipe name, run folder or export) to DIRECTORY/<next version>/.
+    """Write MODEL (recipe name, run folder or export) to DIR/<next version>/.
 
     The version appears whole or not at all; TF Serving loads it from there.
     """

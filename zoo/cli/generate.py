@@ -76,7 +76,7 @@ def generate(
 ) -> None:
     """Make COUNT new pieces with MODEL (recipe name, run folder or export).
 
-    Text comes to the terminal as it is written; other pieces become files in DIR,
+    Text is printed while it is generated; other pieces become files in DIR,
     or lines in the terminal. The same --seed gives the same pieces.
 
     Lengths, temperature and probabilities that are not given are the model's own.

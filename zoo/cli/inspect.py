@@ -74,7 +74,7 @@ def inspect(
 
     \b
     gradients  how far back they reach before they vanish or explode
-    gates      how far LSTM and GRU open theirs at each step
+    gates      how far the gates of LSTM and GRU are open at each step
     saliency   what each step contributes to the answer
     states     what the layer remembers
 

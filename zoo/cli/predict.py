@@ -109,8 +109,8 @@ def predict(
 
     `-`, or nothing in a pipe, reads standard input, one text or name a line.
 
-    Rows of a file keep their other columns; one whose name an output takes is
-    written as given_NAME.
+    Rows of a file keep their other columns. A column with the name of an output
+    is written as given_NAME.
 
     --beam and --n-best are for models that search, such as translation. Some
     models draw how they answer: `zoo predict MODEL --help` shows their options.

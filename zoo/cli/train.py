@@ -163,6 +163,14 @@ def _say_plan(
     help="Smoke test of a few seconds on a small part of the data. Its scores mean nothing.",
 )
 @click.option(
+    "--add-validation",
+    type=options.FiniteRange(0, 1, max_open=True),
+    default=0.0,
+    metavar="SHARE",
+    help="Share of the validation rows to train on as well, once the settings are chosen. The "
+    "others still choose the epoch.",
+)
+@click.option(
     "--baselines/--no-baselines",
     default=True,
     show_default=True,
@@ -196,7 +204,7 @@ def train(
 ) -> None:
     """Train the recipe NAME (or `path/to/file.py:name`), test it, and write its run folder.
 
-    The same command run again goes on where it was stopped.
+    If the command was stopped, run it again to resume.
     """
     from zoo.handshake import telling
     from zoo.registry import get_recipe

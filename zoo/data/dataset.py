@@ -33,6 +33,7 @@ class Dataset(Declaration):
         reading: ReadingLike = None,
         tiny: bool = False,
         validation: float = 0.1,
+        add_validation: float = 0.0,
         unlabelled: str | Path | None = None,
         log: Log | None = None,
     ) -> Splits:
@@ -51,12 +52,14 @@ class Dataset(Declaration):
           reading: how custom files are written, if it cannot be detected.
           tiny: load only a few hundred rows, drawn with a fixed seed.
           validation: fraction of the training rows that become validation rows.
+          add_validation: share of the validation rows that become training rows, drawn with a
+            fixed seed.
           unlabelled: what `load_unlabelled` will read with the same `columns` and `reading`. If it
             is a file, they may be given although the source is not custom data.
           log: called with each progress line; prints to stderr by default.
 
         Raises:
-          UsageError: no such source, column or file.
+          UsageError: no such source, column or file, or validation rows that cannot be added.
           ZooError: the data are unavailable or invalid.
         """
         from zoo.data import custom  # lazy: these imports take a tenth of the time of `zoo list`
@@ -68,6 +71,10 @@ class Dataset(Declaration):
         origin = parse_origin(source, self.keys)
         reading = reading_of(reading)
         self.check_columns(origin, columns, reading, unlabelled)
+        if add_validation and self.splitter:
+            raise UsageError(
+                f"--add-validation cannot be used: the rows of {self.name!r} are in order. Omit it."
+            )
         name, licence = self.name, self.licence
         if isinstance(origin, Custom):
             parts, notes, title, licence = custom.load_custom(
@@ -96,6 +103,11 @@ class Dataset(Declaration):
             min_count=reading.options.min_count,
         )
         notes = [*notes, *more]
+        if add_validation:
+            parts, note = splitting.with_validation(
+                parts, add_validation, title, label=self.label, group=self.group
+            )
+            notes.append(note)
         if tiny:
             parts = splitting.tiny(parts, self.label, long_rows=self.splitter is not None)
             title += ", tiny part"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from zoo.data.sources import Examples, Parts
-from zoo.errors import ZooError, quoted
+from zoo.errors import UsageError, ZooError, quoted
 
 SPLITS = ("train", "validation", "test")
 SEED = 20110619  # of every split and of `tiny`; independent of the seed of training
@@ -130,6 +130,37 @@ def complete(
     for name in fractions:
         notes.append(f"{count(drawn[name]):,} {name} rows drawn from train by a fixed seed")
     return {name: drawn.get(name) or parts[name] for name in SPLITS}, notes
+
+
+def with_validation(
+    parts: Parts, share: float, title: str, *, label: str = "", group: str = ""
+) -> tuple[Parts, str]:
+    """Moves a share of the validation rows, drawn with a fixed seed, to the training rows.
+
+    Args:
+      parts: all three splits.
+      share: of the validation rows, above 0 and below 1.
+      title: of the data, for messages.
+      label: a column by which the rows are stratified; a validation row of every class is kept.
+      group: a column; rows with the same value stay together.
+
+    Returns:
+      All three splits, and a note.
+
+    Raises:
+      UsageError: no row can be moved.
+    """
+    rows = count(parts["validation"])
+    drawn = cut_off(parts["validation"], {"validation": 1 - share}, label, group)
+    moved = count(drawn["train"])
+    if not moved:
+        raise UsageError(
+            f"{title}: none of {rows:,} validation rows can be added to the training rows. Omit "
+            "--add-validation."
+        )
+    train = {name: [*values, *drawn["train"][name]] for name, values in parts["train"].items()}
+    note = f"{moved:,} of {rows:,} validation rows added to the training rows by a fixed seed"
+    return {**parts, "train": train, "validation": drawn["validation"]}, note
 
 
 def _check_classes(train: Examples, label: str, needed: int, title: str) -> None:

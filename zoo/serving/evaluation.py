@@ -177,7 +177,11 @@ def splits_of(
             "here: name them, or other data, with --data."
         ) from error
     return dataset.load(
-        origin, columns=run["columns"], reading=run.get("reading"), tiny=run["tiny"]
+        origin,
+        columns=run["columns"],
+        reading=run.get("reading"),
+        tiny=run["tiny"],
+        add_validation=run.get("add_validation", 0.0),
     )
 
 

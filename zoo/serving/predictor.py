@@ -201,6 +201,7 @@ class Predictor:
             not isinstance(run, dict)
             or not isinstance(run.get("columns", {}), dict)
             or not isinstance(run.get("tiny", False), bool)
+            or not isinstance(run.get("add_validation", 0.0), float)
         ):
             raise ZooError(f"{self.about / 'config.json'} is damaged: its 'run' holds no options.")
         return {"columns": {}, "tiny": False, **run}

@@ -97,6 +97,7 @@ def train(
     overwrite: bool = False,
     resume: bool = False,
     tiny: bool = False,
+    add_validation: float = 0.0,
     baselines: bool = True,
     checkpoint_seconds: float = 60.0,
     quiet: bool = False,
@@ -139,6 +140,9 @@ def train(
         not written by a run are kept.
       resume: fail if there is no run to resume.
       tiny: train two epochs on a small subset of the real data: seconds instead of minutes.
+      add_validation: share of the validation rows to train on as well, at least 0 and below 1,
+        once the settings are chosen. The others, drawn with a fixed seed and stratified by class,
+        still choose the epoch. The test split stays as it is.
       baselines: also fit the recipe's baselines.
       checkpoint_seconds: time between two checkpoints inside an epoch.
       quiet: print nothing.
@@ -162,9 +166,9 @@ def train(
         name, output, data=data, columns=columns, reading=reading, settings=settings, epochs=epochs,
         batch_size=batch_size, callbacks=callbacks, class_weight=class_weight, seed=seed,
         deterministic=deterministic, strategy=strategy, precision=precision, base=base,
-        overwrite=overwrite, resume=resume, tiny=tiny, baselines=baselines,
-        checkpoint_seconds=checkpoint_seconds, quiet=quiet, trust=trust, verbose=verbose,
-        stop=stop,
+        overwrite=overwrite, resume=resume, tiny=tiny, add_validation=add_validation,
+        baselines=baselines, checkpoint_seconds=checkpoint_seconds, quiet=quiet, trust=trust,
+        verbose=verbose, stop=stop,
     )  # fmt: skip
 
 
@@ -188,6 +192,7 @@ def start(
     overwrite: bool,
     resume: bool,
     tiny: bool,
+    add_validation: float,
     baselines: bool,
     checkpoint_seconds: float,
     quiet: bool,
@@ -210,6 +215,11 @@ def start(
         check_integer("seed", seed, 0, MAX_SEED)
         check_precision(precision)
         check_number("checkpoint_seconds", checkpoint_seconds)
+        check_number("add_validation", add_validation)
+        if not 0 <= add_validation < 1:
+            raise UsageError(
+                f"add_validation must be at least 0 and below 1; got {add_validation:g}."
+            )
         if stop is not None and not isinstance(stop, threading.Event):
             raise UsageError(f"stop must be a threading.Event; got {quoted(stop)}.")
         options = Options(
@@ -226,6 +236,7 @@ def start(
             teachers=[str(teacher) for teacher in teachers] or None,
             unlabelled=None if unlabelled is None else str(unlabelled),
             label_share=label_share,
+            add_validation=float(add_validation),
         )
         settings = dict(settings or {})
         for key, value in (("epochs", epochs), ("batch_size", batch_size)):
@@ -738,7 +749,7 @@ def _load_data(
             origin = parse_origin(before["source"], dataset.keys)
     splits = dataset.load(
         origin, columns=options.columns, reading=options.reading, tiny=options.tiny,
-        unlabelled=options.unlabelled,
+        add_validation=options.add_validation, unlabelled=options.unlabelled,
     )  # fmt: skip
     if before and before["fingerprint"] != splits.fingerprint:
         raise ZooError(

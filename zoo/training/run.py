@@ -79,6 +79,7 @@ class Options:
       teachers: names of simple methods, recipes or folders; see `zoo.distil`.
       unlabelled: source or path of unlabelled rows for the teachers.
       label_share: share of the label in the target of a labelled row.
+      add_validation: share of the validation rows that are training rows instead.
     """
 
     data: str | None = None
@@ -94,6 +95,7 @@ class Options:
     teachers: list[str] | None = None
     unlabelled: str | None = None
     label_share: float | None = None
+    add_validation: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -319,8 +321,8 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
         # A limit that did not exist when the run started may have any value.
         limits = {key: resolved["config"][key] for key in limits_of(config)}
         saved = {**saved, "config": saved_settings(config, {**limits, **settings})}
-    if isinstance(saved.get("run"), dict):  # `reading` did not exist when the run started
-        saved = {**saved, "run": {"reading": {}, **saved["run"]}}
+    if isinstance(saved.get("run"), dict):  # it lacks options that did not exist at its start
+        saved = {**saved, "run": {**dataclasses.asdict(Options()), **saved["run"]}}
     wrong = differences(
         {key: saved.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},

@@ -68,6 +68,7 @@ def test_defaults_are_those_of_the_function(cli, called):
         ),
         (["--no-baselines"], {"baselines": False}),
         (["--checkpoint-seconds", "2.5"], {"checkpoint_seconds": 2.5}),
+        (["--add-validation", "0.9"], {"add_validation": 0.9}),
         (["-q"], {"quiet": True}),
         (["-v"], {"verbose": True}),
         (
@@ -126,6 +127,7 @@ def test_a_smoke_test_shows_no_score(cli, called):
         (["--set", "units=1", "--set", "units=2"], "Setting 'units' is given twice."),
         (["--epochs", "2", "--set", "epochs=3"], "epochs is given twice."),
         (["--epochs", "0"], "0 is not in the range x>=1."),
+        (["--add-validation", "1"], "1.0 is not in the range 0<=x<1."),
         (["--resume", "--overwrite"], "--resume and --overwrite exclude each other."),
         (["--strategy", "best"], ", ".join(map(repr, STRATEGIES))),
         (["--precision", "half"], ", ".join(map(repr, PRECISIONS))),
