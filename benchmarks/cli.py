@@ -45,7 +45,10 @@ def collect(
     ensemble: bool,
     data: str | None,
 ) -> None:
-    """Write what each MODEL (complete run, pretrained name) measured to a JSON file."""
+    """Write what each MODEL (complete run, pretrained name) measured to a JSON file.
+
+    With --seeds, a MODEL can also be such a JSON file.
+    """
     ways = [seeds, by is not None, ensemble, data is not None]
     if sum(ways) > 1:
         raise click.UsageError("Give only one of --seeds, --by, --ensemble and --data.")

@@ -15,6 +15,7 @@ from benchmarks.score_tables import (
     PUBLISHED,
     SEEN,
     TAUGHT,
+    added,
     changes,
     deviation_of,
     mark,
@@ -35,6 +36,12 @@ PAGES = ("README.md", "docs/results.md", "docs/models/index.md")  # with tables
 BEGIN, END = "<!-- results: made by `python -m benchmarks table` -->", "<!-- end of results -->"
 FORMATS = "<!-- formats: made by `python -m benchmarks table` -->", "<!-- end of formats -->"
 LATENCY = "<!-- latency: made by `python -m benchmarks table` -->", "<!-- end of latency -->"
+# Options of which all runs that differ only in their seeds have the same, and "from scratch".
+SAME = (
+    *("precision", "tiny", "class_weight", "teachers", "unlabelled", "label_share"),
+    "add_validation",
+)
+FRESH = (None, "none")
 MODELS = "<!-- models: made by `python -m benchmarks table` -->", "<!-- end of models -->"
 BEST = "<!-- best models: made by `python -m benchmarks table` -->", "<!-- end of best models -->"
 
@@ -61,6 +68,11 @@ def collect(model: str | Path, output: str | Path | None = None) -> Path:
 def collect_seeds(models: Sequence[str | Path], output: str | Path) -> Path:
     """Writes the mean score of complete runs that differ only in their seeds to a JSON file.
 
+    Args:
+      models: complete runs or packed models, as for `zoo.load`; or files that `collect` wrote for
+        one of them, so that the runs of all seeds need not be on one machine.
+      output: the file.
+
     Returns:
       The file: recipe, metric, scores by seed, mean, standard deviation (of the sample, n - 1),
       the metrics of each run, data, config, environment.
@@ -69,13 +81,13 @@ def collect_seeds(models: Sequence[str | Path], output: str | Path) -> Path:
       UsageError: fewer than two runs, or runs that differ in more than their seeds.
       ZooError: a run is not complete.
     """
-    results = [measurements(model) for model in models]
+    results = [_measured(model) for model in models]
     seeds = [result["seed"] for result in results]
     if len(set(seeds)) < max(2, len(seeds)):
         raise UsageError(f"Give two runs or more, each of another seed; got {seeds}.")
     first, *others = results
     for model, other in zip(models[1:], others, strict=True):
-        for key in ("recipe", "config", "data", "metric"):
+        for key in ("recipe", "config", "data", "metric", "options"):
             if _compared(other, key) != _compared(first, key):
                 raise UsageError(f"{model} differs from {models[0]} in more than its seed: {key}.")
     scores = [result["score"] for result in results]
@@ -90,10 +102,21 @@ def collect_seeds(models: Sequence[str | Path], output: str | Path) -> Path:
             "mean": statistics.mean(scores),
             "deviation": statistics.stdev(scores),
             "runs": {str(result["seed"]): result["metrics"] for result in results},
+            "options": first.get("options", {}),
             **{key: first[key] for key in ("data", "config", "environment")},
         },
     )
     return path
+
+
+def _measured(model: str | Path) -> dict[str, Any]:
+    """Returns the measurements of a run or model, also from the file that `collect` wrote."""
+    if Path(model).suffix != ".json":
+        return measurements(model)
+    result = files.read_object(Path(model), kind=str)
+    if result["kind"] != "score":
+        raise UsageError(f"{model} is not a file that `python -m benchmarks collect RUN` wrote.")
+    return result
 
 
 def _compared(result: Mapping[str, Any], key: str) -> Any:
@@ -106,6 +129,10 @@ def _compared(result: Mapping[str, Any], key: str) -> Any:
 
     if key == "config":
         return saved_settings(get_recipe(result["recipe"]).config, result["config"])
+    if key == "options":
+        options = result.get("options", {})
+        base = options.get("base")
+        return {**{name: options.get(name) or None for name in SAME}, "from": base not in FRESH}
     return result["data"]["fingerprint"] if key == "data" else result[key]
 
 
@@ -417,7 +444,7 @@ def _changed(result: dict[str, Any]) -> str:
 def _seeds_line(result: dict[str, Any]) -> str:
     best, metric = result["mean"], result["metric"]
     return (
-        f"\n`{result['recipe']}`{_changed(result)} on "
+        f"\n`{result['recipe']}`{_changed(result)}{added(result)} on "
         f"{result['data']['title']}, {len(result['scores'])} seeds: {metric} "
         f"**{number(result['mean'], best, metric)}** on average (standard deviation "
         f"{deviation_of(result['mean'], result['deviation'], best, metric)})."

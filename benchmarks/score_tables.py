@@ -99,8 +99,10 @@ def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
     metric, first = group[0]["metric"], -1 if better(group[0]) == "higher" else 1
     # Measurements with an interval replace earlier ones.
     group.sort(key=lambda row: "comparisons" in row)
-    baselines = {name: score for row in group for name, score in row["baseline"].items()}
-    ranges = {name: each for row in group for name, each in _baseline_intervals(row).items()}
+    # A baseline that has more training rows stands in the table only if there is no other.
+    usual = [row for row in group if not added(row)] or group
+    baselines = {name: score for row in usual for name, score in row["baseline"].items()}
+    ranges = {name: each for row in usual for name, each in _baseline_intervals(row).items()}
     group.sort(key=lambda row: first * shown_score(row))
     # A scale to 1 or to 100 is that of all of them: BLEU may be below 1 as well.
     best = max([*(row["score"] for row in group), *baselines.values()])
@@ -124,7 +126,7 @@ def _tables_of(group: list[dict[str, Any]], times: dict[str, Any]) -> list[str]:
         shown = span(interval_of(result), best, metric, kind=not kind, missing=_missing(result))
         cells = [
             f"`{result['recipe']}`{taught(result)}{_differences(result, group, vectors)}"
-            f"{_members(result)}{_alone(result)}{_added(result)}{_trained_on(result)}",
+            f"{_members(result)}{_alone(result)}{added(result)}{_trained_on(result)}",
             f"**{number(shown_score(result), best, metric)}**{mark(result['recipe'])}"
             f"{spread(result, best)}",
             shown + seed_of(result),
@@ -157,7 +159,7 @@ def _alone(result: dict[str, Any]) -> str:
     return ", its linear part alone" if parts.get("share") == 1 else ""
 
 
-def _added(result: dict[str, Any]) -> str:
+def added(result: dict[str, Any]) -> str:
     """Returns that validation rows were training rows, too; "" if they were not."""
     share = result.get("options", {}).get("add_validation")
     return f", {setting_of('add_validation', share)}" if share else ""

@@ -124,6 +124,10 @@ class Config(BaseConfig):
         check_at_least(self, 3, "max_characters")
         check_between(self, hidden_words=(0, 1))
 
+    @property
+    def downloads(self) -> str:
+        return "word vectors" if self.vectors != "none" else ""
+
 
 RECIPES = {"conll-bilstm": Config(crf=False), "conll-bilstm-crf": Config()}
 

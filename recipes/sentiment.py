@@ -107,6 +107,10 @@ class Config(TextConfig):
     vector_words: int = 20_000  # most frequent words of the pretrained vectors to add
     wide: bool = False  # add a linear model of words and pairs, which the network corrects
 
+    @property
+    def downloads(self) -> str:
+        return "word vectors" if self.vectors != "none" else ""
+
 
 RECIPES = {
     "imdb-simplernn": Config(cell="simplernn", learning_rate=1e-3, epochs=4),
@@ -181,17 +185,18 @@ def encoder(config: Config, assets: Assets) -> WordEncoder:
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
-    from recipes.classifying.targets import class_targets
+    from recipes.classifying import targets
     from zoo.data import Batches
 
     x = assets.encoder.rows(examples["text"])  # word ids, (rows, time)
-    y = class_targets(examples, assets["labels"])  # (rows,), of teachers (rows, classes)
+    y = targets.class_targets(examples, assets["labels"])  # (rows,), of teachers (rows, classes)
     if "fitted" in examples:
         from recipes.classifying import wide
 
         logits = wide.held_out_logits(x, examples["label"], assets["labels"], assets["wide"])
-        y = wide.with_logits(y, logits)  # (rows, 2, classes)
-    return Batches(x=x, y=y, batch_size=config.batch_size)
+        y = targets.with_logits(y, logits)  # (rows, 2, classes)
+        return Batches(x, y, config.batch_size, weighting=targets.LogitWeighting())
+    return Batches(x, y, config.batch_size)
 
 
 def build(config: Config, assets: Assets) -> keras.Model:

@@ -117,6 +117,10 @@ class Config(BaseConfig):
         if self.vectors != "none" and (self.source != "en" or self.embedding < 50):
             raise ValueError("Setting 'vectors' needs source=en and an embedding of 50 or more.")
 
+    @property
+    def downloads(self) -> str:
+        return "word vectors" if self.vectors != "none" else ""
+
 
 RECIPES = {
     "translate-seq2seq": Config(

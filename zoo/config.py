@@ -8,7 +8,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, TypeVar
 
-from zoo.errors import UsageError, quoted, suggest
+from zoo.errors import UsageError, nearest, quoted, suggest
 
 # Values of options of `train`, `export` and `inspect`; here, so that the command line can list them
 # without importing TensorFlow.
@@ -78,6 +78,11 @@ class Config:
                 fits, meaning = value >= least, f"at least {least}"
             if not fits:
                 raise ValueError(f"Setting {field.name!r} must be {meaning}; got {quoted(value)}.")
+
+    @property
+    def downloads(self) -> str:
+        """What training downloads besides the data, such as `"word vectors"`; "" for nothing."""
+        return ""
 
 
 C = TypeVar("C", bound=Config)
@@ -232,7 +237,7 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
             return value
         raise UsageError(
             f"Setting {key!r} must be one of {', '.join(options)}; got {quoted(value)}."
-            + (suggest(str(value), options) if isinstance(value, str) else "")
+            + (nearest(value, options) if isinstance(value, str) else "")
         )
     wrong = UsageError(
         f"Setting {key!r} takes a value of type {kind.__name__}; got {quoted(value)}."

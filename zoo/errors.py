@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import numbers
 import os
 import re
@@ -82,14 +83,28 @@ def check_integer(
         raise UsageError(f"{name} must be {meaning}; got {value}.")
 
 
-def check_number(name: str, value: object) -> None:
+def check_number(name: str, value: object, least: float = -math.inf) -> None:
     """Checks an argument.
 
     Raises:
-      UsageError: it is not a number.
+      UsageError: it is not a finite number, or below `least`.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise UsageError(f"{name} must be a number; got {quoted(value)}.")
+    if not math.isfinite(value):
+        raise UsageError(f"{name} must be a finite number; got {float(value)}.")
+    if value < least:
+        raise UsageError(f"{name} must be at least {least:g}; got {float(value):g}.")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Checks an argument; a NumPy bool is one, too.
+
+    Raises:
+      UsageError: it is neither True nor False.
+    """
+    if type(value).__name__ not in ("bool", "bool_"):
+        raise UsageError(f"{name} must be True or False; got {quoted(value)}.")
 
 
 def check_text(name: str, value: object) -> None:
@@ -186,10 +201,18 @@ def first_line(error: Exception) -> str:
 
 def suggest(name: object, known: Iterable[str]) -> str:
     """Returns `" Did you mean 'x'?"`, or a list of the known names if none is similar."""
+    known = sorted(shortened(each) for each in known)
+    listed = f" There is: {', '.join(known)}." if known else ""
+    return nearest(name, known) or listed
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """Returns `" Did you mean 'x'?"` if a known name is similar, else `""`.
+
+    For messages that list the known names themselves.
+    """
     import difflib
 
     known = sorted(shortened(each) for each in known)
     near = difflib.get_close_matches(shortened(str(name)), known, n=1, cutoff=0.5)
-    if near:
-        return f" Did you mean {near[0]!r}?"
-    return f" There is: {', '.join(known)}." if known else ""
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -11,7 +11,7 @@ from zoo.errors import UsageError, quoted
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:
-    """Returns a socket bound to a free port.
+    """Returns a socket that listens on a free port; clients wait until it is served.
 
     Args:
       host: address to listen on.
@@ -28,6 +28,7 @@ def bind(host: str, port: int, option: str) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen()  # before that, another process could bind the same port, too
     except OSError as error:
         bound.close()
         raise UsageError(

@@ -90,7 +90,8 @@ Optional functions and constants:
   if all are equal. Returns the description for the card, as `text`, and numbers; `{}` if nothing
   was done. It is called once for the same weights.
 - `initialise(config, assets, model)`: sets initial values of a new model that differ from those of
-  Keras, such as pretrained word vectors. Not called when a trained model is loaded.
+  Keras, such as pretrained word vectors. Not called when a trained model is loaded. If they are
+  downloaded, the property `downloads` of `Config` says so.
 - `combine(config, assets, answers)`: combines the outputs of `answer` of several networks with
   equal classes into those of an ensemble, in the graph; for `zoo export --ensemble`.
 - `SEEDS`, a tuple of `Option`: inputs of `seed` that are options of `zoo generate`.

@@ -31,13 +31,51 @@ def class_targets(examples: Examples, labels: Sequence[str]) -> np.ndarray:
     return np.array([classes[label] for label in examples["label"]], "int32")
 
 
+def with_logits(y: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Returns targets with logits to add to those of the network, float32 `(rows, 2, classes)`.
+
+    Args:
+      y: classes `(rows,)` or probabilities `(rows, classes)`.
+      logits: `(rows, classes)`.
+    """
+    targets = np.eye(logits.shape[1], dtype="float32")[y] if y.ndim == 1 else y
+    return np.stack([targets, logits], axis=1).astype("float32")
+
+
+class LogitWeighting:
+    """Weights targets `with_logits` by the class of each row: a `zoo.data.batching.Weighting`.
+
+    The probabilities of a row are multiplied by its weight, which is equivalent: the cross-entropy
+    is linear in them. The logits beside them come from a model trained without weights w. Adding
+    log w turns its probabilities into those that minimise the weighted loss.
+    """
+
+    def classes(self, y: np.ndarray) -> np.ndarray:
+        """Returns the class of each row of targets, int `(rows,)`."""
+        return y[:, 0].argmax(axis=-1)
+
+    def weighted(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Returns weighted targets, `(rows, 2, classes)`.
+
+        Args:
+          y: targets `(rows, 2, classes)`, or classes `(rows,)`, whose logits are 0.
+          weights: of each class.
+        """
+        if y.ndim == 1:
+            y = with_logits(y, np.zeros((len(y), len(weights))))
+        y = y.copy()
+        y[:, 0] *= weights[self.classes(y), None].astype(y.dtype)
+        y[:, 1] += np.log(weights).astype(y.dtype)
+        return y
+
+
 @keras.saving.register_keras_serializable("zoo")
 class ClassCrossEntropy(keras.losses.Loss):
     """Cross-entropy between classes or probabilities and predicted probabilities, in nats.
 
     Call arguments:
       y_true: classes `(batch,)`; probabilities `(batch, classes)`; or both these and logits to
-        add to those of the model, `(batch, 2, classes)`: see `recipes.classifying.wide`.
+        add to those of the model, `(batch, 2, classes)`: see `with_logits`.
       y_pred: probabilities `(batch, classes)`.
     """
 

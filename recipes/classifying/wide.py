@@ -233,17 +233,6 @@ def _text(facts: Facts, rows: int, weighted: bool) -> str:
     )
 
 
-def with_logits(y: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Returns targets with logits to add to those of the network, float32 `(rows, 2, classes)`.
-
-    Args:
-      y: classes `(rows,)` or probabilities `(rows, classes)`.
-      logits: `(rows, classes)`.
-    """
-    targets = np.eye(logits.shape[1], dtype="float32")[y] if y.ndim == 1 else y
-    return np.stack([targets, logits], axis=1).astype("float32")
-
-
 def wide_logits(wide: Wide, name: str = "wide") -> WideLogits:
     """Returns a layer with the weights learnt by `fit`."""
     layer = WideLogits(len(wide["keys"]), len(wide["bias"]), wide["base"], name=name)

@@ -221,18 +221,20 @@ def read_custom(
     omitted.
 
     Raises:
-      UsageError: no such file.
+      UsageError: no such file, columns or their options are given for a music file, or an encoding
+        that cannot be detected.
       ZooError: some lines are invalid; the message names their numbers.
     """
     from recipes.music.corpus import SUFFIXES
     from zoo.data import tables
-    from zoo.data.reading import Reading
-
-    if path.suffix.lower() in SUFFIXES:
-        return pieces_of(path, quarter_length)
-    from recipes.music import parse_key
+    from zoo.data.reading import Reading, refuse_table_options
 
     reading = reading or Reading()
+    if path.suffix.lower() in SUFFIXES:
+        refuse_table_options(path, columns, reading.options)
+        return pieces_of(path, quarter_length, reading)
+    from recipes.music import parse_key
+
     key, frames = ((columns or {}).get(name, name) for name in ("key", "frames"))
     examples: Examples = {"key": [], "frames": []}
     wrong = []
@@ -276,16 +278,18 @@ def in_memory(examples: Examples) -> Examples:
     return examples
 
 
-def pieces_of(path: Path, quarter_length: float) -> Examples:
+def pieces_of(path: Path, quarter_length: float, reading: Reading) -> Examples:
     """Returns the pieces of a music file with the keys that fit best; only ABC has several.
 
     Raises:
+      UsageError: an encoding that cannot be detected.
       ZooError: it cannot be read.
     """
     from recipes.music.keys import estimate_key
     from recipes.music.read import read_excerpts
 
-    frames = [[[*frame] for frame in each.frames] for each in read_excerpts(path, quarter_length)]
+    excerpts = read_excerpts(path, quarter_length, reading)
+    frames = [[[*frame] for frame in each.frames] for each in excerpts]
     return {"key": [estimate_key(piece) for piece in frames], "frames": frames}
 
 
@@ -297,13 +301,16 @@ def read_folder(
 ) -> tuple[Parts, list[str], str, str]:
     """Reads a folder of MIDI, MusicXML and ABC files; returns splits, notes, title and licence."""
     from recipes.music import corpus
+    from zoo.data.reading import Reading
+
+    how = reading or Reading()
 
     def read(files: Sequence[Path]) -> tuple[Examples, list[tuple[Path, str]]]:
         rows: Examples = {"key": [], "frames": []}
         failed = []
         for file in files:
             try:
-                examples = pieces_of(file, quarter_length)
+                examples = pieces_of(file, quarter_length, how)
             except ZooError as error:
                 failed.append((file, str(error)))
                 continue

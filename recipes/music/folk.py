@@ -112,24 +112,29 @@ def read_file(
     """Reads a custom ABC file, or the melody of a MIDI or MusicXML file.
 
     Raises:
+      UsageError: no such file, columns or their options are given, or an encoding that cannot be
+        detected.
       ZooError: it cannot be read, or holds no tune of one voice, key and metre.
     """
-    from zoo.data import fetch
+    from zoo.data.reading import Reading, refuse_table_options
 
-    rows, note = read_rows(path)
+    reading = reading or Reading()
+    refuse_table_options(path, columns, reading.options)
+    rows, note = read_rows(path, reading)
     if note:
-        fetch.log(note)
+        reading.note(note)
     return examples(rows)
 
 
-def read_rows(path: Path) -> tuple[list[dict], str]:
+def read_rows(path: Path, reading: Reading) -> tuple[list[dict], str]:
     """Returns the rows of a file, and a note on the omitted tunes, `""` for none."""
     from recipes.music import abc
     from recipes.music.read import ABC
+    from zoo.data import contents
 
     if path.suffix.lower() not in ABC:
         return [melody(path)], ""
-    tunes = abc.split_tunes(read_text(path))
+    tunes = abc.split_tunes(contents.read_text(path, reading))
     rows, failed = read_tunes(("", tune) for tune in tunes)
     if not rows:
         raise ZooError(
@@ -162,14 +167,15 @@ def melody(path: Path) -> dict:
 def read_folder(path: Path, *, reading: Reading | None = None) -> tuple[Parts, list[str], str, str]:
     """Reads a folder of ABC, MIDI and MusicXML files; returns its splits, notes, title, licence."""
     from recipes.music import corpus
+    from zoo.data.reading import Reading
 
-    notes: list[str] = []
+    how, notes = reading or Reading(), list[str]()
 
     def read(files: Sequence[Path]) -> tuple[Examples, list[tuple[Path, str]]]:
         rows, failed = [], []
         for file in files:
             try:
-                more, note = read_rows(file)
+                more, note = read_rows(file, how)
             except ZooError as error:
                 failed.append((file, str(error)))
                 continue

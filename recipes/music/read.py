@@ -20,6 +20,8 @@ from zoo.errors import UsageError, ZooError
 if TYPE_CHECKING:
     import music21
 
+    from zoo.data.reading import Reading
+
 MIDI = (".mid", ".midi")
 MUSICXML = (".musicxml", ".xml", ".mxl")
 ABC = (".abc",)
@@ -89,24 +91,39 @@ def read_excerpt(path: Path | str, quarter_length: float) -> Excerpt:
     return _excerpt(path, parse_score(path), quarter_length)
 
 
-def read_excerpts(path: Path | str, quarter_length: float) -> list[Excerpt]:
+def read_excerpts(path: Path, quarter_length: float, reading: Reading) -> list[Excerpt]:
     """Reads all pieces of a file as `read_excerpt` does: an ABC file may have many.
 
-    Tunes that cannot be read are omitted if at least one can be read.
+    Tunes that cannot be read are omitted, with a note, if at least one can be read.
+
+    Args:
+      path: as for `read_excerpt`.
+      quarter_length: length of a frame in quarter notes.
+      reading: how an ABC file is read; receives notes.
+
+    Raises:
+      UsageError: an encoding that cannot be detected, or as `read_excerpt`.
+      ZooError: no tune can be read, or as `read_excerpt`.
     """
-    path = Path(path)
     if path.suffix.lower() not in ABC:
         return [read_excerpt(path, quarter_length)]
     from recipes.music import abc
+    from zoo.data import contents
 
     result, failed = [], []
-    for tune in abc.split_tunes(_abc_text(path, _bytes(path))):
+    tunes = abc.split_tunes(contents.text_of(path, _bytes(path), reading))
+    for tune in tunes:
         try:
             result.append(_excerpt(path, abc_score(abc.whole_text(tune)), quarter_length))
         except ZooError as error:
             failed.append(error)
     if not result:
         raise failed[0] if failed else ZooError(f"{path} has no ABC tune.")
+    if failed:
+        reading.note(
+            f"{len(failed):,} of {len(tunes):,} tunes of {path.name} omitted that cannot be read; "
+            f"the first: {one_line(failed[0])}"
+        )
     return result
 
 
@@ -223,19 +240,15 @@ def _abc(path: Path, data: bytes) -> Score:
     """Reads the first tune of an ABC file, each of its measures once."""
     from recipes.music import abc
 
-    text = _abc_text(path, data)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ZooError(f"{path} cannot be read as ABC in UTF-8 ({one_line(error)}).") from error
     tunes = abc.split_tunes(text)
     try:
         return abc_score(abc.whole_text(tunes[0]) if tunes else text)
     except ZooError as error:
         raise ZooError(f"{path}: {error}") from error
-
-
-def _abc_text(path: Path, data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ZooError(f"{path} cannot be read as ABC in UTF-8 ({one_line(error)}).") from error
 
 
 def abc_score(text: str) -> Score:

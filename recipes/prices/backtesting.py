@@ -114,7 +114,7 @@ def backtest(
     if not 1 <= horizon <= longest:
         raise UsageError(f"{predictor.name} forecasts 1 to {longest} days ahead; got {horizon}.")
     check_integer("windows", windows, 1)
-    check_number("cost", cost)
+    check_number("cost", cost, 0)
     check_mapping("columns", columns)
     if output is not None:
         check_path("output", output)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from zoo.data import contents, dialects, folders, formats, tables
 from zoo.data.formats import Records
-from zoo.data.reading import Reading, some
+from zoo.data.reading import Reading, refuse_table_options, some
 from zoo.errors import UsageError, ZooError, quoted
 
 if TYPE_CHECKING:
@@ -85,13 +85,16 @@ class PairReader:
           `text` and `translation`.
 
         Raises:
-          UsageError: the file does not exist or is ambiguous.
+          UsageError: the file does not exist or is ambiguous, or columns or their options are given
+            for aligned files or TMX.
           ZooError: the file is damaged, or has invalid pairs; the message lists their lines.
         """
         reading, names = reading or Reading(), dict(columns or {})
+        name = contents.inner_name(path)
+        if self._side(path) or name.endswith(TMX):
+            refuse_table_options(path, columns, reading.options)
         if self._side(path):
             return self._aligned(path, reading)
-        name = contents.inner_name(path)
         if name.endswith(TMX):
             return self._tmx(path, reading)
         if name.endswith((".txt", ".tsv", ".csv", ".tab")) and path.is_file():

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from recipes.corpora.bible import bible, read_bible
 from zoo.data import Dataset, Examples, Tfds
-from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -43,11 +42,18 @@ def passages(text: str) -> list[str]:
 def read_text(
     path: Path, columns: Mapping[str, str] | None = None, *, reading: Reading | None = None
 ) -> Examples:
-    """Reads a custom text file, compressed or not, and converts its line endings to LF."""
-    from zoo.data import contents
+    """Reads a custom text file, compressed or not, and converts its line endings to LF.
 
-    if columns:
-        raise UsageError("A text file has no columns to be named.")
+    Raises:
+      UsageError: no such file, columns or their options are given, or an encoding that cannot be
+        detected.
+      ZooError: it cannot be read, or is empty.
+    """
+    from zoo.data import contents
+    from zoo.data.reading import Reading, refuse_table_options
+
+    reading = reading or Reading()
+    refuse_table_options(path, columns, reading.options)
     text = contents.unix_lines(contents.read_text(path, reading))
     return {"text": [row for row in passages(text) if row.strip()]}
 

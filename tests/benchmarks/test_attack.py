@@ -146,4 +146,4 @@ def test_the_table_quotes_it(tmp_path):
     assert "80 kinds of faulty server" in text
     assert "**100** kills by SIGKILL, SIGTERM and SIGHUP (train 40, pack 60)" in text
     assert "6 times a second command" in text
-    assert text.rstrip().endswith("other results: **0**.")
+    assert text.rstrip().endswith("different results: **0**.")

@@ -415,8 +415,8 @@ def test_a_peer_has_a_line(measured):
     line = results.render_table(measured).splitlines()[-1]
     assert "[Another 1.0](https://example.org), in one run, 2 threads each" in line
     assert "on the same batches `a` 0.91 (of a network that reads padding too; 0.12 of the" in line
-    assert "same one, packed); batched by length over padded to 400" in line
-    assert "cut to that in both, 0.52; with ours whole, 0.68." in line
+    assert "same one, packed); our batches by length over theirs padded to 400" in line
+    assert "cut to that in both, 0.52; with our rows not cut, 0.68." in line
     assert "accuracy 0.8800: `a` 62 s, a plain script 208 s for its 4 epochs, best score" in line
     assert "best score 0.8693: ratio **0.30**." in line
     assert "1.25 (1.50 with its raw input made into ids) for 32 at once." in line
@@ -518,6 +518,31 @@ def test_the_mean_over_seeds_is_of_runs_that_differ_in_nothing_else(measured, mo
         results.collect_seeds(["0.7 0 9", "0.8 1 8"], path)
     with pytest.raises(UsageError, match=r"more than its seed: data"):
         results.collect_seeds(["0.7 0 9", "0.8 1 9 other"], path)
+    (measured / "first.json").write_text(json.dumps(fake("0.7 0 9")))
+    results.collect_seeds([measured / "first.json", "0.8 1 9"], path)
+    assert json.loads(path.read_text())["scores"] == {"0": 0.7, "1": 0.8}
+    with pytest.raises(UsageError, match=r"seeds.json is not a file that .* wrote"):
+        results.collect_seeds([path, "0.8 1 9"], path)
+    given = {"0": {"base": "none"}, "1": {"add_validation": 0.0}, "2": {"add_validation": 0.9}}
+    monkeypatch.setattr(
+        results, "measurements", lambda model: {**fake(model), "options": given[model.split()[1]]}
+    )
+    results.collect_seeds(["0.7 0 9", "0.8 1 9"], path)
+    with pytest.raises(UsageError, match=r"more than its seed: options"):
+        results.collect_seeds(["0.7 0 9", "0.9 2 9"], path)
+
+
+def test_validation_rows_in_training_are_told_and_change_no_baseline(tmp_path):
+    rows = [score("a", 0.8), {**score("a", 0.85), "options": {"add_validation": 0.9}}]
+    rows[1]["baseline"] = {"linear": 0.99}
+    for number, row in enumerate(rows):
+        (tmp_path / f"{number}.json").write_text(json.dumps(row))
+    seeds = {**over_seeds(scores={"1": 0.5}), "options": {"add_validation": 0.9}}
+    (tmp_path / "seeds.json").write_text(json.dumps(seeds))
+    table = results.render_table(tmp_path)
+    assert "| `a`, add_validation=0.9 |" in table
+    assert "0.9900" not in table
+    assert "`a` with units=8, add_validation=0.9 on films" in table
 
 
 def test_networks_stand_above_the_baselines_of_their_data(tmp_path):

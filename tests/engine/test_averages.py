@@ -155,6 +155,15 @@ def test_a_run_keeps_the_mean_of_epochs_where_it_is_better(better, tmp_path, mon
     assert said == better
     assert not (run.path / "checkpoint").exists()
 
+    means.clear()
+    before = run.metrics  # of lost metrics, the same ones are measured again
+    (run.path / "metrics.json").unlink()
+    zoo.train("imdb-lstm", run.path, data="sample", settings=settings, baselines=False)
+    out = capsys.readouterr().out
+    assert ("testing the mean of the last 2 epochs" in out) == better
+    for key in ("validation", "weights", "best_epoch", "test"):
+        assert run.metrics.get(key) == before.get(key), key
+
 
 def test_a_momentum_is_below_one():
     with pytest.raises(ValueError, match="'average' must be at least 0, and below 1"):

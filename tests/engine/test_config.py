@@ -61,6 +61,7 @@ def test_overrides_take_the_type_of_the_field(key, text, value):
         ("deep", "perhaps", "takes a value of type bool"),
         ("deep", 2, "takes a value of type bool"),
         ("cell", "gruu", r"must be one of lstm, gru; got 'gruu'. Did you mean 'gru'\?"),
+        ("cell", "xyz", r"must be one of lstm, gru; got 'xyz'\.$"),
         ("cell", 3, "must be one of lstm, gru; got 3"),
         ("name", 3, "takes a value of type str"),
         ("unit", "3", r"Unknown setting 'unit'. Did you mean 'units'\?"),

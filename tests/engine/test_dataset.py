@@ -17,8 +17,11 @@ import pytest
 
 from zoo.data import Dataset, File, Tfds, Urls, Wheel, load_examples
 from zoo.data import splits as splitting
+from zoo.data.custom import load_rows
+from zoo.data.origin import parse_origin
 from zoo.data.sources import Status
 from zoo.errors import UsageError, ZooError
+from zoo.registry import get_recipe
 
 ROWS = [(f"text {number}", "abc"[number % 3]) for number in range(300)]
 
@@ -572,6 +575,9 @@ def test_own_classes(tmp_path):
     splits = make(NOWHERE).load(path, reading={"min_count": 3})
     assert set(splits.train["label"]) == set("abc")
     assert "classes of fewer than 3 rows omitted: 'd' (2), 'e' (1)" in splits.notes
+    few = [*((f"p{n}", "p") for n in range(6)), ("n0", "n"), ("n1", "n")]
+    with pytest.raises(ZooError, match=r"have 'n' \(2\)\. Give more rows\.$"):  # one class is left
+        make(NOWHERE).load(table(tmp_path / "few.csv", few))
     with pytest.raises(ZooError, match="No class has 200 rows; the largest has 100"):
         make(NOWHERE).load(path, reading={"min_count": 200})
     with pytest.raises(UsageError, match="--repair cannot be used"):
@@ -592,6 +598,23 @@ def test_columns_in_memory(tmp_path):
     # The very rows that a file gives, and the same split of them.
     path = table(tmp_path / "mine.csv", [(text, n % 3) for n, (text, _) in enumerate(ROWS)])
     assert splits.fingerprint == letters.load(path).fingerprint
+
+
+def test_options_of_files_do_not_apply_to_columns_in_memory(tmp_path):
+    data, given = make(NOWHERE), examples(ROWS[:60])
+    for options in ({"sep": "tab"}, {"encoding": "cp1252"}, {"sheet": 1}):
+        for source in (given, {"train": given}):
+            with pytest.raises(UsageError, match="is for files, but the data are in memory"):
+                data.load(source, reading=options)
+    # They may be those of a file of further rows.
+    path = table(tmp_path / "more.csv", ROWS[:2])
+    data.load(given, reading={"sep": "comma"}, unlabelled=path)
+
+
+def test_names_of_columns_of_a_file_are_texts(tmp_path):
+    path = table(tmp_path / "mine.csv", ROWS)
+    with pytest.raises(UsageError, match="The name of the column 'text' must be a str; got 0"):
+        make(NOWHERE).load(path, columns={"text": 0})
 
 
 def test_splits_of_columns_in_memory():
@@ -668,6 +691,9 @@ def test_load_examples_reads_a_whole_file(tmp_path):
     assert rows_of(load_examples(data, path)) == [("x", "a"), ("x", "a"), ("y", "q")]
     with pytest.raises(ZooError, match="line 4 has a label that is not one of 'a', 'b'"):
         load_examples(data, path, labels=["a", "b"])
+    for given in (path, {"text": ["x"], "label": ["a"]}):
+        with pytest.raises(UsageError, match="--min-count counts the training rows of each class"):
+            load_rows(data, parse_origin(given), reading={"min_count": 1})
 
 
 def test_rare_classes_need_classes(tmp_path):
@@ -720,6 +746,14 @@ def test_validation_rows_become_training_rows():
     grouped = {**parts, "validation": {"text": ["x", "y"] * 9, "label": ["a"] * 18}}
     found = splitting.with_validation(grouped, 0.5, "data", group="text")[0]
     assert {*found["train"]["text"][1:]} ^ {*found["validation"]["text"]} == {"x", "y"}
+    pairs = {**parts, "validation": {"text": [f"t{n // 2}" for n in range(40)], "x": [0] * 40}}
+    pairs["train"] = {"text": [], "x": []}
+    found = splitting.with_validation(
+        pairs, 0.5, "data", identity=lambda rows, row: rows["text"][row].encode()
+    )[0]
+    assert sorted(found["train"]) == ["text", "x"]
+    assert len(found["train"]["text"]) == len(found["validation"]["text"]) == 20
+    assert not {*found["train"]["text"]} & {*found["validation"]["text"]}
     with pytest.raises(UsageError, match="none of 60 validation rows can be added"):
         splitting.with_validation(parts, 1e-6, "data", label="label")
 
@@ -793,3 +827,10 @@ def test_own_files_of_another_kind(tmp_path):
         letters.load(tmp_path / "my")
     with pytest.raises(UsageError, match="There is no public source of 'letters'; give your own"):
         letters.load()
+
+
+def test_what_has_unlabelled_rows_is_listed_once():
+    dataset = get_recipe("imdb-gru").dataset
+    with pytest.raises(UsageError, match=r"give a table such as .*, or '") as raised:
+        dataset.find_unlabelled("zzz")
+    assert "There is" not in str(raised.value)

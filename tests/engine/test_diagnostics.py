@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ import tensorflow as tf
 from keras import layers
 
 import zoo
-from zoo.training import diagnostics
+from zoo.training import callbacks, checkpoint, diagnostics
 
 RATE, LIMIT = 0.01, 2.0
 X = np.random.default_rng(0).integers(1, 9, (6, 5))
@@ -270,6 +271,23 @@ def test_a_run_that_falls_apart_names_layer_step_and_batch_and_keeps_what_was_go
     else:
         assert "There is no checkpoint yet" in message
         assert not kept
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("imdb-gru", "./imdb-gru"), ("my run", "'my run'"), ("run", "run")]
+)
+def test_after_a_divergence_the_own_run_is_named_not_packed_weights(
+    tmp_path, monkeypatch, name, shown
+):
+    monkeypatch.chdir(tmp_path)
+    run = Path(name)
+    run.mkdir()
+    (run / "model-best.keras").touch()
+    steps = callbacks.Steps(
+        run / "checkpoint", checkpoint.State(), 3, [], 60.0, None, None, None, None, None
+    )
+    said = steps._lost("The loss is nan", np.arange(3))
+    assert f" `--from {shown} -o OTHER` goes on from the best weights." in said
 
 
 def test_a_run_records_its_health_where_one_looks(tmp_path, capsys):

@@ -1,6 +1,6 @@
 import pytest
 
-from zoo.errors import Interrupted, UsageError, ZooError, quoted, shortened, suggest
+from zoo.errors import Interrupted, UsageError, ZooError, nearest, quoted, shortened, suggest
 
 
 def test_the_nearest_name_is_suggested():
@@ -10,6 +10,11 @@ def test_the_nearest_name_is_suggested():
 def test_all_names_are_told_when_none_is_near():
     assert suggest("transformer", ["lstm", "gru"]) == " There is: gru, lstm."
     assert suggest("lstm", []) == ""
+
+
+def test_a_message_that_lists_the_names_suggests_only_a_near_one():
+    assert nearest("lstn", ["gru", "lstm"]) == " Did you mean 'lstm'?"
+    assert nearest("transformer", ["lstm", "gru"]) == ""
 
 
 def test_errors_are_what_callers_catch():

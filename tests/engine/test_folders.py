@@ -225,3 +225,18 @@ def test_a_zip_is_unpacked_up_to_a_limit(tmp_path, monkeypatch):
     monkeypatch.setenv("ZOO_MAX_UNPACKED", "100")
     with pytest.raises(ZooError, match="unpacks to more than 100 bytes"):
         reviews().load(path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_folders_of_classes_have_no_columns(tmp_path, packed):
+    files = {f"{label}/{n}.txt": f"{label} {n}" for label in ("a", "b") for n in range(5)}
+    path = write(tmp_path / "mine", files)
+    if packed:
+        path = tmp_path / "mine.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+    for given in ({"columns": {"text": "x"}}, {"reading": {"sep": "tab"}}):
+        with pytest.raises(UsageError, match=f"is for tables, but {path} is none"):
+            reviews().load(path, **given)
+    assert reviews().load(path).train

@@ -1,15 +1,18 @@
 """How files of people's own are detected: encoding, separator, quotes, numbers, dates."""
 
+import dataclasses
 import gzip
 import io
+import json
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zoo.data import contents, dialects, numerals
 from zoo.data.encodings import decode
-from zoo.data.reading import Reading, ReadOptions, reading_of
+from zoo.data.reading import Reading, ReadOptions, check_column_names, reading_of
 from zoo.errors import UsageError, ZooError
 
 REVIEWS = {
@@ -279,3 +282,36 @@ def test_what_is_said_of_a_file_is_one_line():
 def test_wrong_options(options, message):
     with pytest.raises(UsageError, match=message):
         reading_of(options)
+
+
+WRONG_TYPES = {
+    "str": (None, 5, True, b"x", ["x"]),
+    "int": (None, "3", 1.5, True),
+    "bool": (None, "no", 0, 1),
+    "bool | None": ("no", 0, 1),
+}
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(ReadOptions), ids=lambda field: field.name)
+def test_options_of_another_type(field):
+    for value in WRONG_TYPES[field.type]:
+        with pytest.raises(UsageError, match=f"^The reading option '{field.name}' must be "):
+            ReadOptions(**{field.name: value})
+        if (field.name, value) != ("sheet", 5):
+            with pytest.raises(UsageError, match=f"^The reading option '{field.name}' must be "):
+                reading_of({field.name: value})
+
+
+def test_numbers_of_sheets_and_of_numpy_are_options():
+    assert reading_of({"sheet": 2}).options == ReadOptions(sheet="2")
+    given = ReadOptions(min_count=np.int64(3), drop_bad=np.True_, dayfirst=np.False_)
+    assert json.loads(json.dumps(given.to_json())) == {
+        "dayfirst": False, "drop_bad": True, "min_count": 3
+    }  # fmt: skip
+
+
+def test_names_of_columns_are_texts():
+    check_column_names({"text": "review"})
+    check_column_names(None)
+    with pytest.raises(UsageError, match="The name of the column 'text' must be a str; got 5"):
+        check_column_names({"text": 5})

@@ -106,19 +106,38 @@ def test_a_card_cannot_bring_html_into_a_notebook():
     assert "<table>" in page
 
 
+class Doubled:
+    """Weights targets that are twice the class: a `Weighting`."""
+
+    def classes(self, y):
+        return (y / 2).astype(int)
+
+    def weighted(self, y, weights):
+        classes = y if y.dtype.kind == "i" else self.classes(y)
+        return 2.0 * weights[classes]
+
+
+def rows_of(y, weighting=None):
+    return Batches(np.zeros(len(y)), y, 2, weighting=weighting)
+
+
 def test_class_weights():
-    y = np.array([0, 0, 0, 1])
-    assert weight_by_class("balanced", ["a", "b"], y, 1) == {0: 4 / 6, 1: 2.0}
-    assert weight_by_class({"b": 3.0}, ["a", "b"], y, 1) == {0: 1.0, 1: 3.0}
-    assert weight_by_class(None, None, None, 2) is None
+    rows = rows_of(np.array([0, 0, 0, 1]))
+    own = rows_of(np.array([0.0, 0.0, 0.0, 2.0]), Doubled())
+    assert weight_by_class("balanced", ["a", "b"], rows, 1) == {0: 4 / 6, 1: 2.0}
+    assert weight_by_class("balanced", ["a", "b"], own, 2) == {0: 4 / 6, 1: 2.0}
+    assert weight_by_class({"b": 3.0}, ["a", "b"], rows, 1) == {0: 1.0, 1: 3.0}
+    assert weight_by_class(None, None, rows, 2) is None
     assert parse_class_weight({1: 2}) == {"1": 2.0}
-    for value, labels, replicas, says in (
-        ({"c": 1.0}, ["a", "b"], 1, "no class 'c'"),
-        ("balanced", None, 1, "one class for each row"),
-        ("balanced", ["a", "b"], 2, "one device"),
+    unknown = rows_of(np.zeros((4, 2, 2), "float32"))  # only their recipe knows the classes
+    for value, labels, found, replicas, says in (
+        ({"c": 1.0}, ["a", "b"], rows, 1, "no class 'c'"),
+        ("balanced", None, rows, 1, "one class for each row"),
+        ("balanced", ["a", "b"], unknown, 1, "one class for each row"),
+        ("balanced", ["a", "b"], rows, 2, "one device"),
     ):
         with pytest.raises(zoo.UsageError, match=says):
-            weight_by_class(value, labels, y, replicas)
+            weight_by_class(value, labels, found, replicas)
     for value, says in (("even", "'none' or a dict"), ({"a": 0}, "above 0"), ({}, "a dict")):
         with pytest.raises(zoo.UsageError, match=says):
             parse_class_weight(value)
@@ -126,31 +145,25 @@ def test_class_weights():
 
 def test_a_rare_class_is_weighted_by_default():
     y = np.array([0] * 19 + [1])
-    assert default_class_weight(["a", "b"], y, 1) == "balanced"
-    assert default_class_weight(["a", "b"], y, 2) is None
-    assert default_class_weight(["a", "b"], y % 2, 1) == "balanced"
-    assert default_class_weight(["a", "b"], np.arange(20) % 2, 1) is None
-    assert default_class_weight(None, y, 1) is None
-    assert weight_by_class("none", ["a", "b"], y, 1) is None
+    rows, even = rows_of(y), rows_of(np.arange(20) % 2)
+    assert default_class_weight(["a", "b"], rows, 1) == "balanced"
+    assert default_class_weight(["a", "b"], rows, 2) is None
+    assert default_class_weight(["a", "b"], rows_of(2.0 * y, Doubled()), 2) == "balanced"
+    assert default_class_weight(["a", "b"], even, 1) is None
+    assert default_class_weight(None, rows, 1) is None
+    assert weight_by_class("none", ["a", "b"], rows, 1) is None
 
 
-def test_weights_of_probabilities_are_in_the_targets():
-    y = np.zeros((3, 2, 2), "float32")
-    y[:, 0] = [[1, 0], [0, 1], [1, 0]]
-    y[:, 1] = 7
+def test_targets_that_are_no_classes_are_weighted_as_their_recipe_does():
     both = {0: 2.0, 1: 3.0}
-    batches, left = weighted(Batches(np.zeros(3), y, 2), both)
-    assert left is None
-    np.testing.assert_array_equal(batches.y[:, 0], [[2, 0], [0, 3], [2, 0]])
-    # w p, up to a factor, has the least loss weighted by w, if p has the least one without.
-    np.testing.assert_allclose(batches.y[:, 1] - 7, np.log([[2, 3]] * 3), rtol=1e-6)
-    validation, left = weighted_validation(Batches(np.zeros(2), np.array([1, 0]), 2), batches, both)
-    assert left is None
-    np.testing.assert_array_equal(validation.y[:, 0], [[0, 3], [2, 0]])
-    np.testing.assert_allclose(validation.y[:, 1], np.log([[2, 3]] * 2), rtol=1e-6)
-    plain = Batches(np.zeros(3), np.array([0, 1, 1]), 2)
+    own = rows_of(np.array([0.0, 2.0, 0.0]), Doubled())
+    batches, left = weighted(own, both)
+    assert (batches.y.tolist(), left) == ([4.0, 6.0, 4.0], None)
+    validation, left = weighted_validation(rows_of(np.array([1, 0])), own, both)
+    assert (validation.y.tolist(), left) == ([6.0, 4.0], None)
+    plain = rows_of(np.array([0, 1, 1]))
     assert weighted(plain, both) == weighted_validation(plain, plain, both) == (plain, both)
-    assert weighted_validation(plain, batches, None) == (plain, None)
+    assert weighted_validation(plain, own, None) == (plain, None)
 
 
 def test_the_validation_loss_counts_classes_as_training_does(tmp_path):

@@ -1,6 +1,8 @@
 """The last line of a run: a command that works for its recipe."""
 
 import shlex
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,3 +44,14 @@ def test_the_command_answers(task, run_of, cli, tmp_path):
         (tmp_path / "rows.jsonl").write_text(str(row).replace("'", '"'))
     steps = ["--steps", "4"] if "generate" in command else []
     assert cli(*shlex.split(command)[1:], *steps).out.strip()
+
+
+def test_a_run_named_like_a_recipe_is_not_taken_for_its_packed_weights(
+    run_of, cli, tmp_path, monkeypatch
+):
+    shutil.copytree(run_of("digits-gru"), tmp_path / "imdb-gru")
+    monkeypatch.chdir(tmp_path)
+    command = example_command(Path("imdb-gru"))
+    assert command == "zoo predict ./imdb-gru recording.wav"
+    wavfile.write("recording.wav", 8000, np.array([100, -100] * 800, "i2"))
+    assert cli(*shlex.split(command)[1:]).out.strip()

@@ -290,6 +290,22 @@ def test_every_moment_of_moving_can_be_the_last(run, monkeypatch):
         assert content(run) == before
 
 
+def test_an_overwrite_by_an_earlier_version_is_put_back(run):
+    """Its configs lack options that are new."""
+    path = run / "config.json"
+    resolved = json.loads(path.read_text())
+    resolved["run"]["add_validation"] = 0.0
+    earlier = {**resolved, "run": {**resolved["run"]}}
+    del earlier["run"]["add_validation"]
+    path.write_text(json.dumps(earlier))
+    before = content(run)
+    overwrite.set_aside(run)
+    other = {**earlier, "run": {**earlier["run"], "seed": 5}}
+    path.write_text(json.dumps(other))
+    assert overwrite.settle(run, resolved)
+    assert content(run) == before
+
+
 DIARY = [
     ("config.json", '{"theme": "dark"}'),
     ("config.json", '{"recipe": "a", "config": {}}'),

@@ -1,5 +1,7 @@
 """Values of wrong Python types are refused in one line, by every public function."""
 
+import functools
+
 import pytest
 
 import zoo
@@ -7,6 +9,13 @@ from zoo.errors import check_list
 
 NAME = "digits-mlp"
 WRONG = [5, 1.5, True, b"x", [], ["a"], ("a",), {}, {5: 1}, object(), "x" * 5000, "\0"]
+
+FLAGS = ("overwrite", "resume", "tiny", "deterministic", "baselines", "quiet", "trust", "verbose")
+
+
+def with_flag(flag, run, new, value):
+    return zoo.train(NAME, new, data="?", **{flag: 1 if value is True else value})
+
 
 # Parameter to a call with a value of it. What is right for some of the values is refused later.
 CALLS = {
@@ -52,8 +61,12 @@ CALLS = {
     "export precision": lambda run, new, value: zoo.export(run, new, precision=value),
     "train reading": lambda run, new, value: zoo.train(NAME, new, data="?", reading=value),
     "train add_validation": lambda run, new, value: zoo.train(
-        NAME, new, data="?", add_validation=1 if value is None else value
+        NAME, new, data="?", add_validation=value
     ),
+    "train checkpoint_seconds": lambda run, new, value: zoo.train(
+        NAME, new, data="?", checkpoint_seconds=-1 if value in (5, 1.5) else value
+    ),
+    **{f"train {flag}": functools.partial(with_flag, flag) for flag in FLAGS},
     "train callbacks": lambda run, new, value: zoo.train(NAME, new, data="?", callbacks=value),
     "train stop": lambda run, new, value: zoo.train(NAME, new, data="?", stop=value),
     "list task": lambda run, new, value: zoo.list_models(
@@ -61,6 +74,7 @@ CALLS = {
     ),
     "list topology": lambda run, new, value: zoo.list_models(topology=value),
     "predict columns": lambda run, new, value: zoo.load(run).predict(["x"], columns=value or 5),
+    "predict reading": lambda run, new, value: zoo.load(run).predict(["x"], reading=value or 5),
     "limits": lambda run, new, value: zoo.load(run).with_limits(value or 5),
 }
 

@@ -83,7 +83,7 @@ def inspect(
     a state is saturated beyond 0.95.
     """
     if columns and source is None:
-        raise click.UsageError("--column applies to a file only: add -i FILE.")
+        raise click.UsageError("--column applies to a file only: give -i FILE, and no texts.")
     options.import_tensorflow()
     from zoo.inspection import inspect
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
+
+from zoo.config import override, parse_settings
+from zoo.errors import ZooError
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -32,7 +37,26 @@ def launch(
     from zoo.training import launcher
 
     if isolate is not False:
-        reason = launcher.isolate(arguments, demanded=isolate is True)
+        reason = launcher.isolate(_to_fetch(arguments), demanded=isolate is True)
         if reason:
             click.echo(f"Note: {reason}", err=True)
     ctx.exit(launcher.launch(arguments, workers))
+
+
+def _to_fetch(arguments: Sequence[str]) -> str:
+    """Returns what a `zoo train` command may have to download, "" if nothing.
+
+    What is wrong with the command is reported by the workers.
+    """
+    from zoo.cli.train import train
+    from zoo.registry import get_recipe
+    from zoo.training import launcher
+
+    parse = click.Command.make_context  # not that of a worker, which tells others of its errors
+    given = parse(train, "train", list(arguments[1:]), resilient_parsing=True).params
+    try:
+        recipe = get_recipe(given["name"] or "")
+        config = override(recipe.config, parse_settings(given["settings"] or ()))
+        return launcher.to_fetch(recipe, config, given["data"])
+    except ZooError:
+        return ""

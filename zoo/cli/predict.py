@@ -17,12 +17,11 @@ from zoo.cli.answers import cell_of, merged, rounded, write
 from zoo.cli.model_options import ModelCommand
 from zoo.config import FILE_PRECISIONS
 from zoo.data.declaration import TABLES
-from zoo.data.reading import Reading
+from zoo.data.reading import Reading, ReadOptions, refuse_min_count, refuse_table_options
 from zoo.errors import UsageError, ZooError, quoted, shortened, suggest
 from zoo.serving.answers import best_of
 
 if TYPE_CHECKING:
-    from zoo.data.reading import ReadOptions
     from zoo.recipe import Picture, Recipe
     from zoo.serving import Predictor
 
@@ -115,6 +114,7 @@ def predict(
     --beam and --n-best are for models that search, such as translation. Some
     models draw how they answer: `zoo predict MODEL --help` shows their options.
     """
+    refuse_min_count(reading)
     drawn = {name: path for name, path in given.items() if path is not None}
     for path in drawn.values():
         if Path(path).suffix.lower() != ".png":
@@ -125,6 +125,8 @@ def predict(
         others = (texts, as_json, beam, n_best, drawn, trust, reading.to_json())
         if not source or not target or any(others) or engine != "auto":
             raise click.UsageError("--ray takes a file (-i), a folder (-o) and --column only.")
+        if Path(source).suffix.lower() == ".txt":
+            refuse_table_options(source, columns, reading)
         from zoo.cli.parts import predict_parts
 
         predict_parts(model, source, target, workers, part_rows, columns, click.echo)
@@ -162,12 +164,14 @@ def predict(
     if lines is None and source and predictor.recipe.reads_tables:
         texts, source = (source,), None  # it is what the model takes, not a list of such files
     named = source is None and predictor.recipe.reads_tables  # the tables themselves
-    if columns and not named and (source is None or lines is not None):
-        raise click.UsageError("--column applies to a table of rows only: add -i FILE.")
-    if not named and source is None and (said := reading.to_json()):
+    if not named and source is None and (said := ["column"] * bool(columns) + [*reading.to_json()]):
         raise click.UsageError(
-            f"--{next(iter(said)).replace('_', '-')} applies to files only: add -i FILE."
+            f"--{said[0].replace('_', '-')} applies to files only: give -i FILE instead of texts."
         )
+    if lines is not None:
+        # A table that a line names may be described, but its columns cannot be named.
+        described = ReadOptions() if predictor.recipe.reads_tables else reading
+        refuse_table_options("standard input" if source == "-" else str(source), columns, described)
     dataset = predictor.recipe.data(predictor.config)
     dataset.check_repair(reading)
     known = [*(dataset.columns if named else names)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -49,6 +49,21 @@ class Ragged:
         return batch
 
 
+class Weighting(Protocol):
+    """Weights rows by their class, in targets that are not classes."""
+
+    def classes(self, y: np.ndarray) -> np.ndarray:
+        """Returns the class of each row of such targets, int `(rows,)`."""
+
+    def weighted(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Returns targets with which the loss of a row is multiplied by the weight of its class.
+
+        Args:
+          y: such targets, or classes `(rows,)`.
+          weights: of each class, float `(classes,)`.
+        """
+
+
 @dataclasses.dataclass(frozen=True)
 class Batches:
     """Encoded examples and how they are divided into batches.
@@ -59,12 +74,15 @@ class Batches:
       batch_size: rows in a batch, over all replicas.
       renew: generates the rows of an epoch from (seed, epoch), for data that are augmented or
         resampled in each epoch. The number of rows must not change. None if the rows are fixed.
+      weighting: how `class_weight` weights targets of a class per row that are not class numbers;
+        None for all others.
     """
 
     x: Any
     y: Any
     batch_size: int
     renew: Callable[[int, int], Batches] | None = None
+    weighting: Weighting | None = None
 
     @property
     def rows(self) -> int:

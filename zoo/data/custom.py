@@ -5,13 +5,12 @@ Light: importing this module imports neither TensorFlow nor pandas nor NumPy.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo.data import objects
 from zoo.data.declaration import Declaration
@@ -25,7 +24,16 @@ from zoo.data.origin import (
     InMemorySplits,
     Unsplit,
 )
-from zoo.data.reading import Reading, ReadingLike, complaint, reading_of, some
+from zoo.data.reading import (
+    Reading,
+    ReadingLike,
+    check_column_names,
+    complaint,
+    reading_of,
+    refuse_min_count,
+    refuse_table_options,
+    some,
+)
 from zoo.data.sources import Examples, Parts
 from zoo.data.splits import SPLITS, count, take
 from zoo.errors import UsageError, ZooError, suggest
@@ -33,6 +41,8 @@ from zoo.files import expanded
 
 if TYPE_CHECKING:
     from zoo.data.folders import ClassFile
+
+T = TypeVar("T")
 
 
 def load_custom(
@@ -103,6 +113,7 @@ def load_rows(
 ) -> Examples:
     """Reads all rows of custom data without splits; arguments and errors as `load_examples`."""
     reading = reading_of(reading)
+    refuse_min_count(reading.options)
     rows = _rows(dataset, origin, columns, reading)
     if labels is None or not dataset.label:
         return rows.examples
@@ -148,7 +159,7 @@ def load_examples(
       reading: how the file is written; receives notes.
 
     Raises:
-      UsageError: no such file.
+      UsageError: no such file, or an option that is for training rows or for other files.
       ZooError: the file is invalid; one line with the line numbers.
     """
     origin = CustomFile(expanded(path))
@@ -207,6 +218,7 @@ def _folder(
     if "train" not in layout.splits and dataset.folder:
         parts, notes, title, licence = dataset.folder(folder, reading=reading)
         if parts:
+            refuse_table_options(folder, columns, reading.options)
             for note in notes:
                 reading.note(note)
             rows = {
@@ -218,6 +230,7 @@ def _folder(
     if "train" not in layout.splits and not dataset.reader and dataset.label and len(texts) == 1:
         found, unread = folders.class_files(folder, ("", ".txt"))
         if found:
+            refuse_table_options(folder, columns, reading.options)
             for note in folders.Layout({}, unread).note():
                 reading.note(note)
             return _texts_by_class(found, texts[0], dataset.label, reading), title, ""
@@ -342,8 +355,9 @@ def _from_memory(
     """
     sample = dataset.sample()
     if dataset.reader and (table := _as_file(dataset, rows, sample, names)) is not None:
-        with table_file(table) as path:
-            return dataset.reader(path, dict(names) or None, reading=reading)
+        check_column_names(names)
+        read, ours = dataset.reader, dict(names) or None
+        return read_table(table, lambda path, how: read(path, ours, reading=how), reading)
     fields = [names.get(column, column) for column in dataset.positional or dataset.columns]
     ranks = {names.get(column, column): _rank(values[0]) for column, values in sample.items()}
     columns = objects.columns_of(rows, fields, ranks)
@@ -433,13 +447,14 @@ def _are_numbers(value: Any) -> bool:
     return not array.size or (array.dtype.kind in "biuf" and bool(np.isfinite(array).all()))
 
 
-@contextlib.contextmanager
-def table_file(frame: Any) -> Iterator[Path]:
-    """Context manager that writes a table in memory to a CSV file, for readers of files.
+def read_table(frame: Any, read: Callable[[Path, Reading], T], reading: Reading) -> T:
+    """Reads a table in memory by a reader of files.
 
     Args:
       frame: a table with named columns. The index of a pandas DataFrame becomes a column, unless
         it only numbers the rows.
+      read: takes the path of a CSV file, and how it is read.
+      reading: the options; receives the notes, which do not contain the name of the file.
 
     Raises:
       ZooError: raised by the reader; the message does not contain the name of the file.
@@ -449,16 +464,21 @@ def table_file(frame: Any) -> Iterator[Path]:
     if not isinstance(frame, pd.DataFrame):
         columns = objects.columns_of(frame, ())
         frame = pd.DataFrame({name: objects.to_list(values) for name, values in columns.items()})
+    how = Reading(reading.options)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "table.csv"
         frame.to_csv(path, index=not isinstance(frame.index, pd.RangeIndex))
+
+        def renamed(text: str) -> str:
+            return text.replace(str(path), path.name).replace(path.name, "The table in memory")
+
         try:
-            yield path
+            found = read(path, how)
         except ZooError as error:
-            said = (
-                str(error).replace(str(path), path.name).replace(path.name, "The table in memory")
-            )
-            raise type(error)(said) from error
+            raise type(error)(renamed(str(error))) from error
+    for note in how.notes:
+        reading.note(renamed(note))
+    return found
 
 
 def _check_complete(

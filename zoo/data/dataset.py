@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from zoo.data.declaration import Declaration
 from zoo.data.sources import Examples, Source, Tfds
-from zoo.errors import UsageError, ZooError, quoted, suggest
+from zoo.errors import UsageError, ZooError, nearest, quoted, suggest
 
 if TYPE_CHECKING:
     from zoo.data.fetch import Log
@@ -105,7 +105,12 @@ class Dataset(Declaration):
         notes = [*notes, *more]
         if add_validation:
             parts, note = splitting.with_validation(
-                parts, add_validation, title, label=self.label, group=self.group
+                parts,
+                add_validation,
+                title,
+                label=self.label,
+                group=self.group,
+                identity=self.identity,
             )
             notes.append(note)
         if tiny:
@@ -184,7 +189,7 @@ class Dataset(Declaration):
             return custom.path
         raise UsageError(
             f"{quoted(str(source))} holds no unlabelled rows: give a table such as a .csv or .jsonl"
-            f"{''.join(f', or {key!r}' for key in able)}.{suggest(str(source), able)}"
+            f"{''.join(f', or {key!r}' for key in able)}.{nearest(str(source), able)}"
         )
 
     def check_columns(
@@ -202,9 +207,11 @@ class Dataset(Declaration):
           unlabelled: a file of further rows is custom data, too.
 
         Raises:
-          UsageError: the data are not custom, or the dataset has no such column, repair or classes.
+          UsageError: the data are not custom, or the dataset has no such column, repair or classes;
+            data in memory have no file to be described; a column name is not a str.
         """
-        from zoo.data.origin import Custom
+        from zoo.data.origin import Custom, InMemory, InMemorySplits
+        from zoo.data.reading import check_column_names, refuse_file_options
 
         if reading:
             self.check_repair(reading.options)
@@ -212,16 +219,22 @@ class Dataset(Declaration):
                 raise UsageError(
                     f"--min-count cannot be used: a row of {self.name!r} has no single class."
                 )
-        custom = isinstance(origin, Custom) or (
-            unlabelled is not None and isinstance(self.find_unlabelled(unlabelled), Path)
-        )
+        from_file = unlabelled is not None and isinstance(self.find_unlabelled(unlabelled), Path)
+        custom = isinstance(origin, Custom) or from_file
         if reading and not custom and (said := reading.options.to_json()):
             option = next(iter(said)).replace("_", "-")
-            raise UsageError(f"--{option} is for custom data only: name a file with --data.")
+            raise UsageError(
+                f"--{option} is for custom data only: give a file of your own, or omit it."
+            )
+        in_memory = isinstance(origin, InMemory | InMemorySplits)
+        if reading and in_memory and not from_file:
+            refuse_file_options(reading.options, "the data are")
         if columns and not custom:
             raise UsageError("Column names can be set for custom data only.")
         if unknown := sorted(set(columns or ()) - set(self.columns)):
             raise UsageError(f"Unknown column {unknown[0]!r}.{suggest(unknown[0], self.columns)}")
+        if not in_memory:
+            check_column_names(columns)
 
     def check_repair(self, options: ReadOptions) -> None:
         """Checks that the dataset offers the requested repairs.

@@ -9,9 +9,18 @@ import codecs
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_type_hints
 
-from zoo.errors import UsageError, ZooError, check_mapping, quoted, suggest
+from zoo.errors import (
+    UsageError,
+    ZooError,
+    check_flag,
+    check_integer,
+    check_mapping,
+    check_text,
+    quoted,
+    suggest,
+)
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "none": ""}
 QUOTINGS = ("csv", "none")
@@ -19,6 +28,9 @@ MAX_SHOWN = 5  # line numbers in a message before "and N more"
 MAX_QUOTED = 40  # characters of each name in a list of names
 REMEDY = "Correct the file, or drop such rows with --drop-bad."
 DECIMALS = {"point": ".", "comma": ","}
+# Options that say how a file is written, and options that say what is in the cells of a table.
+FILE_OPTIONS = ("sep", "encoding", "quoting", "sheet", "records")
+TABLE_OPTIONS = ("sep", "quoting", "decimal", "dayfirst", "sheet", "records")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,10 +49,10 @@ class ReadOptions:
       records: path of the list of rows in a JSON file, such as `"data.items"`.
       drop_bad: whether rows that cannot be used are omitted.
       repair: names of repairs that a reader offers in its messages, separated by commas.
-      min_count: classes with fewer rows are omitted; 0 keeps all.
+      min_count: classes with fewer training rows are omitted; 0 keeps all.
 
     Raises:
-      UsageError: an invalid value.
+      UsageError: an invalid value, or one of another type.
     """
 
     sep: str = ""
@@ -55,6 +67,9 @@ class ReadOptions:
     min_count: int = 0
 
     def __post_init__(self) -> None:
+        for name, kind in get_type_hints(ReadOptions).items():
+            value = _checked(f"The reading option {name!r}", getattr(self, name), kind)
+            object.__setattr__(self, name, value)  # the fields are frozen
         if len(self.sep) > 1 and self.sep not in (*SEPARATORS, "\\t"):
             raise UsageError(
                 f"--sep must be one character, or {', '.join(SEPARATORS)}; got {quoted(self.sep)}."
@@ -114,7 +129,7 @@ class Reading:
       options: how the files are written.
     """
 
-    options: ReadOptions = ReadOptions()
+    options: ReadOptions = dataclasses.field(default_factory=ReadOptions)
     _found: dict[str, dict[str, None]] = dataclasses.field(default_factory=dict)
     _notes: list[str] = dataclasses.field(default_factory=list)
 
@@ -163,6 +178,8 @@ class Reading:
 def reading_of(value: ReadingLike) -> Reading:
     """Converts a `reading` argument to a `Reading`; a `Reading` is returned unchanged.
 
+    In a mapping, `sheet` may also be an integer.
+
     Raises:
       UsageError: an unknown option, or an invalid value.
     """
@@ -176,7 +193,89 @@ def reading_of(value: ReadingLike) -> Reading:
     for name in given:
         if name not in known:
             raise UsageError(f"Unknown reading option {quoted(name)}.{suggest(name, known)}")
+    if isinstance(given.get("sheet"), int) and not isinstance(given["sheet"], bool):
+        given["sheet"] = str(given["sheet"])
     return Reading(ReadOptions(**given))
+
+
+def check_column_names(columns: Mapping[str, str] | None) -> None:
+    """Checks the names in the data that `columns` gives.
+
+    Raises:
+      UsageError: one is not a str.
+    """
+    for ours, theirs in (columns or {}).items():
+        check_text(f"The name of the column {quoted(ours)}", theirs)
+
+
+def refuse_min_count(options: ReadOptions) -> None:
+    """Checks that `min_count` is not given for rows that are not for training.
+
+    Raises:
+      UsageError: it is.
+    """
+    if options.min_count:
+        raise UsageError(
+            "--min-count counts the training rows of each class, but these rows are not for "
+            "training. Omit it."
+        )
+
+
+def refuse_table_options(
+    where: Path | str, columns: Mapping[str, str] | None, options: ReadOptions
+) -> None:
+    """Checks that columns and their options are not given for data that are no table.
+
+    Args:
+      where: the file or folder, for messages.
+      columns: as for `zoo.train`.
+      options: as given.
+
+    Raises:
+      UsageError: they are.
+    """
+    given = [name for name in options.to_json() if name in TABLE_OPTIONS]
+    if columns:
+        given.insert(0, "column")
+    if given:
+        raise UsageError(f"--{given[0]} is for tables, but {where} is none. Omit it.")
+
+
+def refuse_file_options(options: ReadOptions, what: str) -> None:
+    """Checks that options that say how a file is written are not given for other data.
+
+    Args:
+      options: as given.
+      what: the other data and a verb, such as `"the data are"`.
+
+    Raises:
+      UsageError: they are.
+    """
+    given = [name for name in options.to_json() if name in FILE_OPTIONS]
+    if given:
+        raise UsageError(f"--{given[0]} is for files, but {what} in memory. Omit it.")
+
+
+def _checked(name: str, value: Any, kind: object) -> Any:
+    """Returns a value as the type of its field: JSON has no numbers of NumPy.
+
+    Args:
+      name: begins the message.
+      value: as given.
+      kind: the annotation of the field.
+
+    Raises:
+      UsageError: the value is of another type.
+    """
+    if kind is str:
+        check_text(name, value)
+    elif kind is int:
+        check_integer(name, value)
+        return int(value)
+    elif value is not None or kind is bool:
+        check_flag(name, value)
+        return bool(value)
+    return value
 
 
 def numbers(lines: Sequence[int], what: str = "line") -> str:

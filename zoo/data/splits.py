@@ -133,7 +133,13 @@ def complete(
 
 
 def with_validation(
-    parts: Parts, share: float, title: str, *, label: str = "", group: str = ""
+    parts: Parts,
+    share: float,
+    title: str,
+    *,
+    label: str = "",
+    group: str = "",
+    identity: Callable[[Examples, int], bytes] | None = None,
 ) -> tuple[Parts, str]:
     """Moves a share of the validation rows, drawn with a fixed seed, to the training rows.
 
@@ -143,6 +149,7 @@ def with_validation(
       title: of the data, for messages.
       label: a column by which the rows are stratified; a validation row of every class is kept.
       group: a column; rows with the same value stay together.
+      identity: returns bytes that identify a row, without `group`; equal rows stay together.
 
     Returns:
       All three splits, and a note.
@@ -150,8 +157,15 @@ def with_validation(
     Raises:
       UsageError: no row can be moved.
     """
-    rows = count(parts["validation"])
-    drawn = cut_off(parts["validation"], {"validation": 1 - share}, label, group)
+    validation = parts["validation"]
+    rows = count(validation)
+    if identity and not group:
+        group = "identity of a row"
+        validation = {**validation, group: [identity(validation, row) for row in range(rows)]}
+    drawn = {
+        name: {column: part[column] for column in parts["validation"]}
+        for name, part in cut_off(validation, {"validation": 1 - share}, label, group).items()
+    }
     moved = count(drawn["train"])
     if not moved:
         raise UsageError(
@@ -174,10 +188,10 @@ def _check_classes(train: Examples, label: str, needed: int, title: str) -> None
     if rare:
         classes = ", ".join(f"{name!r} ({sizes[name]})" for name in rare[:5])
         more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+        drop = f", or drop such classes with --min-count {needed}"
         raise ZooError(
             f"{title}: a class needs {needed} different rows to be in every split; too few "
-            f"have {classes}{more}. Give more rows, or drop such classes with --min-count "
-            f"{needed}."
+            f"have {classes}{more}. Give more rows{drop * (len(sizes) - len(rare) >= 2)}."
         )
 
 

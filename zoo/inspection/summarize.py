@@ -13,7 +13,7 @@ from zoo.config import INSPECTED, check_inspected
 from zoo.data import Examples, fetch
 from zoo.data.custom import load_rows
 from zoo.data.origin import DataLike, Unsplit, parse_origin
-from zoo.data.reading import Reading, ReadingLike, reading_of
+from zoo.data.reading import Reading, ReadingLike, reading_of, refuse_min_count
 from zoo.data.splits import take
 from zoo.errors import (
     UsageError,
@@ -86,8 +86,8 @@ def inspect(
       interactions between steps and without paths that bypass this layer.
 
     Raises:
-      UsageError: an unknown part, no recurrent layer, a model that needs more than texts, or as for
-        `zoo.load`.
+      UsageError: an unknown part, no recurrent layer, a model that needs more than texts, texts
+        with `columns` or `reading`, or as for `zoo.load`.
       ZooError: the file is invalid, or the data are unavailable.
     """
     what = check_list("what", what)
@@ -198,6 +198,7 @@ def _examples(
     if texts is not None and data is not None:
         raise UsageError("Give texts or a file, not both.")
     if texts is not None:
+        _check_no_file_options(columns, reading)
         examples = _input_column(predictor, texts)
         missing = [column for column in dataset.columns if column not in examples]
         if not missing:
@@ -221,6 +222,19 @@ def _examples(
         examples, title = splits.test, f"{splits.title}, test split"
     count = min(rows, len(next(iter(examples.values()))))
     return take(examples, range(count)), title
+
+
+def _check_no_file_options(columns: Mapping[str, str] | None, reading: Reading) -> None:
+    """Checks that nothing says how a file is read where texts are given.
+
+    Raises:
+      UsageError: something does.
+    """
+    refuse_min_count(reading.options)
+    given = ["column"] * bool(columns) + list(reading.options.to_json())
+    if given:
+        option = given[0].replace("_", "-")
+        raise UsageError(f"--{option} is for files: give a file instead of the texts, or omit it.")
 
 
 def _input_column(predictor: Predictor, texts: Sequence[str]) -> Examples:

@@ -66,7 +66,7 @@ def _render(
     test = Scores.from_json(metrics["test"])
     baselines = {name: Scores.from_json(each) for name, each in metrics["baseline"].items()}
     numbers = [key for key, value in test.values.items() if isinstance(value, float)]
-    options = {key: value for key, value in config["run"].items() if value not in (None, {}, False)}
+    options = _given(config["run"])
     settings = renamed(config["config"], recipe.config.ALIASES)  # possibly of an earlier version
     lines = [
         f"# {recipe.name}",
@@ -119,6 +119,18 @@ def _render(
         *use_lines(use, data, getattr(recipe.module, "WARNING", "")),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options of a run without those that were not given. 0 is a value."""
+    return {
+        key: value
+        for key, value in options.items()
+        if value is not None
+        and value is not False
+        and value != {}
+        and (key, value) != ("add_validation", 0)
+    }
 
 
 def _parts(parts: dict[str, Any] | None) -> list[str]:

@@ -63,7 +63,7 @@ class _Part:
     rows: int
     key: Hashable
     bucket: int
-    engine: Callable[[int], Engine]
+    engine: Engine
     info: SignatureInfo
     future: asyncio.Future
     since: float
@@ -96,7 +96,7 @@ class Batcher:
         inputs: Arrays,
         info: SignatureInfo,
         key: Hashable,
-        engine: Callable[[int], Engine],
+        engine: Engine,
     ) -> Arrays:
         """Computes the rows of a request, possibly batched with other requests.
 
@@ -104,7 +104,7 @@ class Batcher:
           inputs: arrays by name, for all inputs of the signature.
           info: the signature.
           key: requests can only share a batch if their keys are equal.
-          engine: takes the number of rows, returns the function that computes them.
+          engine: computes the outputs of rows from their inputs.
 
         Returns:
           The outputs of these rows.
@@ -149,7 +149,7 @@ class Batcher:
         rows: int | None,
         info: SignatureInfo,
         key: Hashable,
-        engine: Callable[[int], Engine],
+        engine: Engine,
     ) -> list[tuple[_Part, np.ndarray]]:
         """Returns the parts of a request, longest rows first, and the indices of their rows."""
         now, loop = time.monotonic(), asyncio.get_running_loop()
@@ -277,9 +277,9 @@ class Batcher:
         rows = sum(part.rows for part in batch)
         try:
             if len(batch) == 1:
-                return [batch[0].engine(rows)(batch[0].inputs)]
+                return [batch[0].engine(batch[0].inputs)]
             inputs = _merged([part.inputs for part in batch])
-            outputs = batch[0].engine(rows)(inputs)
+            outputs = batch[0].engine(inputs)
             return _split(outputs, [part.rows for part in batch], batch[0].info)
         except Refused as error:
             if len(batch) == 1:

@@ -147,9 +147,11 @@ async def serve_async(
         if options.rest_port is not None:
             rest_socket = listening.bind(options.host, options.rest_port, "--rest-port")
             stack.callback(rest_socket.close)
-        if options.grpc_port:  # gRPC binds it when the models are loaded; say so before
+        grpc_socket = None
+        if options.grpc_port:  # kept free for gRPC, which binds it when the models are loaded
             other = "--grpc-port, or give --no-grpc"
-            listening.bind(options.host, options.grpc_port, other).close()
+            grpc_socket = listening.bind(options.host, options.grpc_port, other)
+            stack.callback(grpc_socket.close)
         service = await stack.enter_async_context(answering(configs, options))
         rest_port = None
         http: _Server | None = None
@@ -157,12 +159,17 @@ async def serve_async(
             rest_port = rest_socket.getsockname()[1]
             http = _Server(_http_config(service, options))
             serving = loop.create_task(http.serve(sockets=[rest_socket]))
-            while not http.started and not serving.done():
+            while not http.started:
+                if serving.done():
+                    serving.result()  # raises the reason
+                    raise ZooError("The HTTP server ended before it answered. Start it again.")
                 await asyncio.sleep(0.01)
         rpc_server = health = grpc_port = None
         if options.grpc_port is not None:
             from zoo.server import rpc
 
+            if grpc_socket is not None:
+                grpc_socket.close()
             rpc_server, grpc_port, health = await rpc.start(
                 service, options.host, options.grpc_port
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +82,6 @@ class Servable:
                 f"There is: {', '.join(sorted(self.signatures))}."
             )
         return name, self.signatures[name]
-
-    def engine(self, signature: str, count: int) -> Callable[[Arrays], dict[str, np.ndarray]]:
-        """Returns the function that computes rows; all requests choose their engine here.
-
-        Args:
-          signature: an existing name.
-          count: number of rows; not used yet.
-        """
-        del count
-        return functools.partial(self.run, signature)
 
     def run(self, signature: str, inputs: Arrays) -> dict[str, np.ndarray]:
         """Computes a signature.

@@ -132,7 +132,7 @@ class Service:
             inputs = await beside(size, read, info)
             start = time.perf_counter()
             answer = await self.batcher.compute(
-                inputs, info, (id(servable), name), functools.partial(servable.engine, name)
+                inputs, info, (id(servable), name), functools.partial(servable.run, name)
             )
             self.metrics.runtime.labels(target.name, api, "TF2").observe(
                 (time.perf_counter() - start) * 1e6

@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 
 from starlette.responses import Response, StreamingResponse
 
+from zoo.decoding.sampling import RANGES
 from zoo.errors import UsageError, ZooError
 from zoo.server.service import Service, Target
 from zoo.server.status import Refused, invalid
+from zoo.serving.generation import check_names
 from zoo.serving.predictor import Predictor
 
-OPTIONS = ("steps", "temperature", "top_k", "top_p", "seed")
+SAMPLING = ("seed", *(name for name, *_ in RANGES))
 _END = object()
 T = TypeVar("T")
 Close = Callable[[], Awaitable[None]]
@@ -44,6 +46,8 @@ async def generate(
         if "prime" in asked:  # a file on the server
             raise invalid("'prime' names a file, and can only be used on the command line.")
         given = {name: value for name, value in asked.items() if name != "signature_name"}
+        if known := [option.name for option in predictor.recipe.seeds]:
+            check_names([name for name in given if name not in SAMPLING], known, predictor.name)
         return predictor.stream(**given)
 
     pieces, close = await begun(service, target, begin, "generates text")

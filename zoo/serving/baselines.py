@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from zoo import files
@@ -30,7 +31,9 @@ def fitted_scores(predictor: Answers, splits: Splits) -> dict[str, Any]:
     """
     recipe, config = predictor.recipe, predictor.config
     rows = fingerprint({name: getattr(splits, name) for name in SPLITS})
-    key = [__version__, recipe.reference, recipe.metric.name, repr(config), rows]
+    source = recipe.module.__file__  # a recipe file may change under the same name
+    digest = files.sha256(Path(source)) if source else ""
+    key = [__version__, recipe.reference, digest, recipe.metric.name, repr(config), rows]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
     path = files.home() / "baselines" / f"{name}.json"
     try:

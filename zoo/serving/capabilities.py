@@ -11,10 +11,10 @@ This module imports no TensorFlow.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from zoo.errors import ZooError, suggest
+from zoo.errors import ZooError, nearest
 from zoo.novelty import UNUSUAL
 
 
@@ -332,19 +332,13 @@ def _compare(
     are_due = f"the {kind}s {listed} are due" if due else f"no {kind}s are due"
     further = [name for name in actual if name not in due]
     if closed and further:
-        return f"has an unknown {kind} {further[0]!r}; {are_due}.{_nearest(further[0], due)}"
+        return f"has an unknown {kind} {further[0]!r}; {are_due}.{nearest(further[0], due)}"
     for name, tensor in due.items():
         if name not in actual:
-            return f"lacks the {kind} {name!r}; {are_due}.{_nearest(name, further)}"
+            return f"lacks the {kind} {name!r}; {are_due}.{nearest(name, further)}"
         if not _fits(tensor, actual[name]):
             return f"has the {kind} {name!r} as {actual[name]}; {tensor} is due."
     return None
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """Returns `" Did you mean 'x'?"` if there is a similar name; else an empty string."""
-    said = suggest(name, known)
-    return said if said.startswith(" Did you mean") else ""
 
 
 def _fits(due: Tensor, actual: Tensor) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo.data import Dataset, Examples, Splits
 from zoo.data.custom import load_rows, of_known_classes
-from zoo.data.origin import DataLike, Default, Unsplit, parse_origin
+from zoo.data.origin import IN_MEMORY, DataLike, Default, Unsplit, parse_origin, recorded
 from zoo.data.reading import ReadingLike, reading_of
 from zoo.data.splits import count
 from zoo.errors import UsageError, ZooError, quoted
@@ -93,7 +93,7 @@ def evaluate(
         training, problem = _training(predictor)
         if own and training and training.fingerprint != trained_on["fingerprint"]:
             training, problem = None, "they have changed since"
-    if training is not None and not same and split == "test":
+    if training is not None and not known:
         notes += _trained_on(dataset, training, examples)
     if not same:
         notes += recipe.outside(predictor.config, predictor.assets, examples)
@@ -166,22 +166,25 @@ def splits_of(
     """
     dataset = predictor.recipe.data(predictor.config)
     origin = parse_origin(data, dataset.keys)
-    if not isinstance(origin, Default):
-        return dataset.load(origin, columns=columns, reading=reading)
     run, source = predictor.run, predictor.data["source"]
+    if not isinstance(origin, Default):
+        # Of the data of the training, the same validation rows were training rows.
+        own = recorded(origin) == source != IN_MEMORY
+        share = run["add_validation"] if own else 0.0
+        return dataset.load(origin, columns=columns, reading=reading, add_validation=share)
     try:
         origin = parse_origin(source, dataset.keys)
     except UsageError as error:
         raise ZooError(
             f"{predictor.name} was trained on custom data ({source}), which are not available "
-            "here: name them, or other data, with --data."
+            "here: give them, or other data."
         ) from error
     return dataset.load(
         origin,
         columns=run["columns"],
         reading=run.get("reading"),
         tiny=run["tiny"],
-        add_validation=run.get("add_validation", 0.0),
+        add_validation=run["add_validation"],
     )
 
 

@@ -20,6 +20,7 @@ from zoo.serving.pretrained import pretrained, pretrained_names
 from zoo.training.folder import OVERWRITTEN
 from zoo.trust import REMEDY, is_trusted
 
+NONE = "none"  # as the model to start from: from scratch
 WEIGHTS = ("model-best.keras", "model.keras")
 EXTRA = "assets.extra"  # the folder that TensorFlow reserves for other files in a SavedModel
 WARMUP = "tf_serving_warmup_requests"  # file in it, whose name TF Serving defines
@@ -41,7 +42,7 @@ def find(model: str | os.PathLike[str], trust: bool = False) -> Path:
     """
     check_path("A model", model)
     name = os.fspath(model)
-    if isinstance(model, str) and (name in recipes() or re.search(r"\.py(:|$)", name)):
+    if isinstance(model, str) and _is_name(name):
         return pretrained(name)
     folder = Path(model)
     if not os.path.isdir(folder):  # unlike Path.is_dir, also False for invalid paths
@@ -63,6 +64,19 @@ def find(model: str | os.PathLike[str], trust: bool = False) -> Path:
     if folder != Path(model):
         _refuse_links([folder], trust)
     return folder
+
+
+def reference(model: str | os.PathLike[str]) -> str:
+    """Returns a str by which `find` finds the same folder: `./NAME` for a path with such a name."""
+    name = os.fspath(model)
+    if isinstance(model, str) or not (name == NONE or _is_name(name)):
+        return name
+    return os.path.join(os.curdir, name)
+
+
+def _is_name(text: str) -> bool:
+    """Whether a str names packed weights, not a folder."""
+    return text in recipes() or re.search(r"\.py(:|$)", text) is not None
 
 
 def versions_in(folder: Path) -> dict[int, Path]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from zoo.decoding.sampling import MAX_STEPS, RANGES, filter_logits, random_numbers, sample_ids
-from zoo.errors import UsageError, check_integer, check_number, quoted, suggest
+from zoo.errors import UsageError, check_integer, check_number, nearest, quoted
 from zoo.recipe import Option
 
 PRIME = "prime"  # a file to continue, which the recipe's `seed` reads
@@ -89,7 +89,7 @@ def check_seed(
         where one is declared.
     """
     if options:
-        _check_names(seed, [*(option.name for option in options), PRIME], model)
+        check_names(seed, [*(option.name for option in options), PRIME], model)
     integers = {option.name for option in options if option.type is int}
     for name, value in seed.items():
         if name in integers:
@@ -113,7 +113,7 @@ def fill_seed(
     Raises:
       UsageError: the model has no such input.
     """
-    _check_names(inputs, specs, name)
+    check_names(inputs, specs, name)
 
     def nothing(spec: tf.TensorSpec) -> Any:
         if spec.shape.rank > 1:
@@ -123,12 +123,22 @@ def fill_seed(
     return {n: inputs.get(n, nothing(spec)) for n, spec in specs.items()}
 
 
-def _check_names(given: Mapping[str, Any], known: Collection[str], model: str) -> None:
+def check_names(given: Iterable[str], known: Collection[str], model: str) -> None:
+    """Checks the names of what a sequence starts with.
+
+    Args:
+      given: names that the user gives.
+      known: those that are accepted, as a message lists them.
+      model: the model's name, for the message.
+
+    Raises:
+      UsageError: a name is unknown.
+    """
     for name in given:
         if name not in known:
             raise UsageError(
                 f"{model} takes no {quoted(name)} to begin with; it takes {', '.join(known)}."
-                f"{suggest(name, known)}"
+                f"{nearest(name, known)}"
             )
 
 

@@ -19,7 +19,9 @@ from zoo import files
 from zoo.assets import Assets, reading_assets
 from zoo.bounds import NOT_FINITE
 from zoo.config import Config, limits_of, override, saved_settings
+from zoo.data import fetch
 from zoo.data.origin import DataLike
+from zoo.data.reading import Reading, ReadingLike, reading_of
 from zoo.errors import (
     UsageError,
     ZooError,
@@ -201,10 +203,10 @@ class Predictor:
             not isinstance(run, dict)
             or not isinstance(run.get("columns", {}), dict)
             or not isinstance(run.get("tiny", False), bool)
-            or not isinstance(run.get("add_validation", 0.0), float)
+            or not isinstance(run.get("add_validation", 0.0), int | float)
         ):
             raise ZooError(f"{self.about / 'config.json'} is damaged: its 'run' holds no options.")
-        return {"columns": {}, "tiny": False, **run}
+        return {"columns": {}, "tiny": False, "add_validation": 0.0, **run}
 
     @property
     def card(self) -> str:
@@ -355,6 +357,7 @@ class Predictor:
         examples: Any,
         *,
         columns: Mapping[str, str] | None = None,
+        reading: ReadingLike = None,
         batch_size: int = 64,
         signature: str | None = None,
         **options: Any,
@@ -371,6 +374,8 @@ class Predictor:
             recordings: a path or a list of paths. For other models: the `Path` of a table, or of
             a `.txt` file with one text per line.
           columns: input name to the name of its column in a table.
+          reading: how a file is written, as for `zoo.train`. Notes on the file are printed to
+            stderr.
           batch_size: number of rows per batch; it does not change the answers, except for the
             padding of outputs without a `length`.
           signature: name of a signature; by default the one that returns one answer per row, or
@@ -395,13 +400,14 @@ class Predictor:
         Raises:
           UsageError: a plain string instead of a list, a value that is not a text, an unknown
             input, option or signature, a batch size below 1, an option's value that the model
-            does not allow.
+            does not allow; `columns` or `reading` for examples to which they do not apply.
+          UsageError, ZooError: a file that is not available or not readable.
         """
         use_tensorflow()
         check_integer("batch_size", batch_size, 1)
         check_mapping("columns", columns)
         signature, options, best = self._resolve(signature, options)
-        rows_in, others, specs = self._columns(signature, examples, columns)
+        rows_in, others, specs = self._columns(signature, examples, columns, reading_of(reading))
         function = self.signatures[signature]
         scalars = scalars_of(function)
         if options.keys() != scalars.keys():
@@ -463,10 +469,14 @@ class Predictor:
         return {"beam": beam, "n_best": n_best}
 
     def _columns(
-        self, signature: str, examples: Any, columns: Mapping[str, str] | None
+        self,
+        signature: str,
+        examples: Any,
+        columns: Mapping[str, str] | None,
+        reading: Reading,
     ) -> tuple[dict[str, list], dict[str, list], dict[str, tf.TensorSpec]]:
         """Returns the inputs of a signature as columns, other known columns of the rows, and the
-        specs of the inputs.
+        specs of the inputs; prints the notes on a file.
         """
         specs = {
             name: spec
@@ -479,7 +489,9 @@ class Predictor:
             if name != LENGTH or len(specs) == 1
         }
         texts = all(specs[name].dtype == tf.string for name in ranks)
-        examples, others = read_request(self, examples, ranks, texts, columns)
+        examples, others = read_request(self, examples, ranks, texts, columns, reading)
+        for note in reading.notes:
+            fetch.log(f"note: {note}")
         return columns_of(with_lengths(examples, specs), specs), others, specs
 
     def _answer(
@@ -587,7 +599,7 @@ class Predictor:
 
         check_integer("batch_size", batch_size, 1)
         name = embedding.signature_of(self.served())
-        columns, _, specs = self._columns(name, examples, None)
+        columns, _, specs = self._columns(name, examples, None, Reading())
         if not len(next(iter(columns.values()))):
             raise UsageError("There is no example to embed.")
         encoder = self.recipe.topology == "encoder-decoder"
@@ -708,8 +720,8 @@ class Predictor:
         """Returns an iterator over the answers to one input that arrives in parts.
 
         Args:
-          parts: the values of each part, float32 `(values,)`, such as the samples of a microphone,
-            -1 … 1 at 8 kHz. The answer to a part is yielded before the next part is requested.
+          parts: the values of each part, float32 `(values,)`, as the model's input has them. The
+            answer to a part is yielded before the next part is requested.
 
         Returns:
           For each part, and once at the end: `text`, which is final and does not change any more,

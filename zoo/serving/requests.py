@@ -8,7 +8,14 @@ from typing import Any
 
 from zoo import files
 from zoo.data import objects
-from zoo.data.custom import table_file
+from zoo.data.custom import read_table
+from zoo.data.reading import (
+    Reading,
+    check_column_names,
+    refuse_file_options,
+    refuse_min_count,
+    refuse_table_options,
+)
 from zoo.errors import UsageError, quoted, shortened, suggest
 from zoo.recipe import Answers, Recipe
 
@@ -21,6 +28,7 @@ def read_request(
     ranks: Mapping[str, int],
     texts: bool,
     columns: Mapping[str, str] | None,
+    reading: Reading,
 ) -> tuple[Any, Columns]:
     """Returns the inputs of a signature, and other columns of the rows, such as their dates.
 
@@ -30,15 +38,20 @@ def read_request(
       ranks: input name to the number of axes of one value.
       texts: whether the signature takes texts; strings are then not names of files.
       columns: input name to column name in a table.
+      reading: how a file is read; receives notes.
 
     Raises:
-      UsageError: a table lacks an input, a collection has no order, or there is no such file.
+      UsageError: a table lacks an input, a collection has no order, there is no such file, or
+        `columns` or `reading` do not apply to the examples.
     """
     names = list(ranks)
+    refuse_min_count(reading.options)
+    if reading.options.repair:
+        predictor.recipe.data(predictor.config).check_repair(reading.options)
     if isinstance(examples, set | frozenset):
         raise UsageError("A set has no order, so answers could not be told apart. Give a list.")
     if isinstance(examples, os.PathLike) or (isinstance(examples, str) and not texts):
-        return _of_file(predictor, examples, names, columns)
+        return _of_file(predictor, examples, names, columns, reading)
     if objects.is_stream(examples):
         if isinstance(examples.element_spec, tuple):  # the target is not used
             examples = examples.map(lambda inputs, *_: inputs)
@@ -51,15 +64,17 @@ def read_request(
         table = examples
         examples = objects.columns_of(table, names)
         if _is_of_file(predictor, examples, ranks, columns):
-            with table_file(table) as path:
-                return _named(predictor, [path], names, columns)
+            refuse_file_options(reading.options, "the table is")
+            return read_table(
+                table, lambda path, how: _named(predictor, [path], names, columns, how), reading
+            )
     elif isinstance(examples, Mapping):
         if not columns:
-            return _with_files(predictor, examples, texts, names)
+            return _with_files(predictor, examples, texts, names, None, reading)
         examples = {str(name): values for name, values in examples.items()}
     else:
-        return _with_files(predictor, examples, texts, names, columns)
-    return _with_files(predictor, _chosen(examples, names, columns), texts, names)
+        return _with_files(predictor, examples, texts, names, columns, reading)
+    return _with_files(predictor, _chosen(examples, names, columns), texts, names, None, reading)
 
 
 def read_named(recipe: Recipe, config: Any, name: str, names: Sequence[str], **how: Any) -> Columns:
@@ -133,7 +148,8 @@ def _with_files(
     examples: Any,
     texts: bool,
     names: Sequence[str],
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | None,
+    reading: Reading,
 ) -> tuple[Any, Columns]:
     """Reads the files that are named instead of values, for an input that is not text."""
     values = examples
@@ -142,11 +158,15 @@ def _with_files(
     if texts or not _are_names(values):
         if columns:
             raise UsageError("columns names the columns of a table, but the examples are no table.")
+        if reading.options.to_json():
+            raise UsageError(
+                "reading says how a file is read, but the examples name no file. Omit it."
+            )
         return examples, {}
     for row, value in enumerate(values):
         if not isinstance(value, str | os.PathLike):
             raise UsageError(f"Example {row} names no file, as the first does: it is {value!r:.50}")
-    return _named(predictor, values, names, columns)
+    return _named(predictor, values, names, columns, reading)
 
 
 def _are_names(values: Any) -> bool:
@@ -160,7 +180,8 @@ def _named(
     predictor: Answers,
     paths: Sequence[Any],
     names: Sequence[str],
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | None,
+    reading: Reading,
 ) -> tuple[Columns, Columns]:
     recipe = predictor.recipe
     if not recipe.reads_input:
@@ -169,10 +190,17 @@ def _named(
         )
     if columns and not recipe.reads_tables:
         raise UsageError(f"columns names the columns of a table, but {recipe.name} reads none.")
+    if reading.options.to_json() and not recipe.reads_tables:
+        raise UsageError(
+            f"reading says how a table is read, but {recipe.name} reads none. Omit it."
+        )
     _check_known(columns or {}, recipe.data(predictor.config).columns)
+    check_column_names(columns)
     every: Columns = {}
     for path in paths:
-        found = read_named(recipe, predictor.config, os.fspath(path), names, columns=columns)
+        found = read_named(
+            recipe, predictor.config, os.fspath(path), names, columns=columns, reading=reading
+        )
         for name, values in found.items():
             every.setdefault(name, []).extend(values)
     inputs = {name: every[name] for name in names}
@@ -180,29 +208,36 @@ def _named(
 
 
 def _of_file(
-    predictor: Answers, path: Any, names: Sequence[str], columns: Mapping[str, str] | None
+    predictor: Answers,
+    path: Any,
+    names: Sequence[str],
+    columns: Mapping[str, str] | None,
+    reading: Reading,
 ) -> tuple[Columns, Columns]:
     """Reads one file, with the recipe's reader or as a table of texts."""
     if predictor.recipe.reads_input:
-        return _named(predictor, [path], names, columns)
+        return _named(predictor, [path], names, columns, reading)
+    columns = columns or {}
+    _check_known(columns, names)
+    check_column_names(columns)
     from zoo.data.contents import inner_name, read_lines
     from zoo.data.declaration import TABLES
     from zoo.data.formats import value_of
-    from zoo.data.reading import Reading
     from zoo.data.tables import read_rows
 
     file = files.expanded(path)
     if inner_name(file).endswith(".txt") and len(names) == 1:
-        lines = read_lines(file, Reading())
+        lines = read_lines(file, reading)
         if lines is not None:
+            refuse_table_options(file, columns, reading.options)
             return {names[0]: lines}, {}
     elif not inner_name(file).endswith(TABLES):
         raise UsageError(
             f"{shortened(str(file))}: a file of examples ends in {', '.join(TABLES)}, or in .txt "
             "with a text a line. Give the examples themselves as a list, or name such a file."
         )
-    theirs = {name: (columns or {}).get(name, name) for name in names}
-    rows = read_rows(file, theirs)
+    theirs = {name: columns.get(name, name) for name in names}
+    rows = read_rows(file, theirs, reading)
     found = {name: [value_of(row, each) for row in rows] for name, each in theirs.items()}
     others = {key: [row.get(key) for row in rows] for key in (rows[0] if rows else {})}
     return found, {key: values for key, values in others.items() if key not in theirs.values()}

@@ -6,6 +6,7 @@ import os
 import shlex
 
 from zoo.serving.capabilities import ANSWER, BEGIN
+from zoo.serving.find import reference
 from zoo.serving.inputs import input_specs
 from zoo.serving.predictor import load
 
@@ -17,7 +18,7 @@ def example_command(model: os.PathLike[str]) -> str:
       model: a run, or the folder of a model.
     """
     predictor = load(model)
-    name = shlex.quote(os.fspath(model))
+    name = shlex.quote(reference(model))
     # The recipe file that a run names is only executed with --trust.
     if predictor.recipe.reference != predictor.recipe.name:
         name += " --trust"

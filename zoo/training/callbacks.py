@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -24,6 +25,7 @@ from zoo.errors import (
     check_list,
     shortened,
 )
+from zoo.serving.find import reference
 from zoo.training import checkpoint, diagnostics
 from zoo.training.replicas import Votes
 from zoo.training.run import OVERWRITTEN
@@ -178,7 +180,8 @@ class Steps(keras.callbacks.Callback):
         else:
             left = "There is no checkpoint yet."
         if (self.folder.parent / "model-best.keras").exists():
-            left += f" `--from {self.folder.parent} -o OTHER` goes on from the best weights."
+            base = shlex.quote(reference(self.folder.parent))
+            left += f" `--from {base} -o OTHER` goes on from the best weights."
         return (
             f"{wrong} in epoch {self.state.epoch + 1}, step {self.state.step}, whose batch is rows "
             f"{shown} of what it trains on (the first is 0). {left} Try a lower learning_rate or "

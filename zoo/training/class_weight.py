@@ -1,7 +1,7 @@
 """Class weights: how much each row counts in the loss, depending on its class.
 
-A classifier's targets are classes, int `(rows,)`, or float `(rows, 2, classes)`: probabilities, and
-logits that the loss adds to those of the network.
+A classifier's targets are classes, int `(rows,)`, which Keras weights, or those that the recipe's
+batches weight themselves: `zoo.data.batching.Weighting`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from zoo.errors import UsageError, quoted, suggest
 
 if TYPE_CHECKING:
     from zoo.data import Batches
+    from zoo.data.batching import Weighting
 
 BALANCED = "balanced"
 NONE = "none"
@@ -77,20 +78,25 @@ def parse_class_weights(values: Sequence[str]) -> dict[str, float] | str | None:
     return parse_class_weight(weights)
 
 
-def default_class_weight(labels: Sequence[str] | None, y: Any, replicas: int) -> str | None:
+def default_class_weight(
+    labels: Sequence[str] | None, training: Batches, replicas: int
+) -> str | None:
     """Returns `"balanced"` if a class has less than a share `RARE` of the rows, else None.
 
     Also returns None for models that are not classifiers, and for several replicas.
     """
-    classes = _classes(y) if labels else None
-    if not labels or classes is None or (y.ndim == 1 and replicas > 1):
+    classes = _classes(training) if labels else None
+    if not labels or classes is None or (training.weighting is None and replicas > 1):
         return None
     counts = np.bincount(classes, minlength=len(labels))
     return BALANCED if counts.min() < RARE * len(classes) else None
 
 
 def weight_by_class(
-    value: Mapping[str, float] | str | None, labels: Sequence[str] | None, y: Any, replicas: int
+    value: Mapping[str, float] | str | None,
+    labels: Sequence[str] | None,
+    training: Batches,
+    replicas: int,
 ) -> dict[int, float] | None:
     """Returns the weight of each class by its index, as Keras' `fit` expects it.
 
@@ -98,7 +104,7 @@ def weight_by_class(
       value: returned by `parse_class_weight`. Balanced: a class with n of N rows has the weight
         N / (k n), where k is the number of classes.
       labels: class names by index; None if the model has none.
-      y: targets of the training rows.
+      training: the training rows.
       replicas: number of replicas that train together.
 
     Raises:
@@ -106,15 +112,15 @@ def weight_by_class(
     """
     if value is None or value == NONE:
         return None
-    classes = _classes(y)
+    classes = _classes(training)
     if not labels or classes is None:
         raise UsageError("class_weight is for models that answer one class for each row.")
-    if replicas > 1 and y.ndim == 1:
+    if replicas > 1 and training.weighting is None:
         raise UsageError("class_weight needs one device: give strategy='none'.")
     if isinstance(value, str):
         counts = np.bincount(classes, minlength=len(labels))
         return {
-            number: len(y) / (len(labels) * max(int(count), 1))
+            number: len(classes) / (len(labels) * max(int(count), 1))
             for number, count in enumerate(counts)
         }
     for name in value:
@@ -128,14 +134,11 @@ def weighted(
 ) -> tuple[Batches, dict[int, float] | None]:
     """Returns batches, and the class weights to pass to `fit` with them.
 
-    Keras can only weight integer classes. Target probabilities of a row are multiplied by its
-    weight instead, which is equivalent: the cross-entropy is linear in them. The logits beside them
-    come from a model trained without weights w. Adding log w turns its probabilities into those
-    that minimise the weighted loss.
+    Keras can only weight integer classes; other targets are weighted here.
     """
-    if weights is None or _classes(batches.y) is None or batches.y.ndim == 1:
+    if weights is None or batches.weighting is None:
         return batches, weights
-    return dataclasses.replace(batches, y=_weighted(batches.y, weights)), None
+    return dataclasses.replace(batches, y=_weighted(batches.y, batches.weighting, weights)), None
 
 
 def weighted_validation(
@@ -148,7 +151,7 @@ def weighted_validation(
 
     Args:
       validation: targets are classes `(rows,)`.
-      training: its targets determine how a row is weighted, see `weighted`.
+      training: its `weighting` determines how a row is weighted, see `weighted`.
       weights: returned by `weight_by_class`.
 
     Returns:
@@ -157,26 +160,18 @@ def weighted_validation(
     y = validation.y
     if weights is None or not isinstance(y, np.ndarray) or y.ndim != 1:
         return validation, None
-    if training.y.ndim == 1:
+    if training.weighting is None:
         return validation, weights
-    targets = np.zeros((len(y), *training.y.shape[1:]), training.y.dtype)
-    targets[np.arange(len(y)), 0, y] = 1
-    return dataclasses.replace(validation, y=_weighted(targets, weights)), None
+    return dataclasses.replace(validation, y=_weighted(y, training.weighting, weights)), None
 
 
-def _weighted(y: np.ndarray, weights: dict[int, float]) -> np.ndarray:
-    """Weights probabilities and logits, `(rows, 2, classes)`."""
-    values = np.array([weights[number] for number in range(y.shape[-1])])
-    y = y.copy()
-    y[:, 0] *= values[y[:, 0].argmax(axis=-1), None].astype(y.dtype)
-    y[:, 1] += np.log(values).astype(y.dtype)
-    return y
+def _weighted(y: np.ndarray, weighting: Weighting, weights: dict[int, float]) -> np.ndarray:
+    return weighting.weighted(y, np.array([weights[number] for number in range(len(weights))]))
 
 
-def _classes(y: Any) -> np.ndarray | None:
-    """Returns the class of each row, int `(rows,)`; None for other targets."""
-    if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iu":
-        return y
-    if isinstance(y, np.ndarray) and y.ndim == 3 and y.shape[1] == 2 and y.dtype.kind == "f":
-        return y[:, 0].argmax(axis=-1)
-    return None
+def _classes(batches: Batches) -> np.ndarray | None:
+    """Returns the class of each row, int `(rows,)`; None if it is no classifier."""
+    y = batches.y
+    if batches.weighting is not None:
+        return batches.weighting.classes(y)
+    return y if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iu" else None

@@ -17,7 +17,7 @@ from zoo.serving import novelty
 from zoo.serving.predictor import Predictor, load
 from zoo.training import checkpoint, throughput
 from zoo.training.callbacks import Progress
-from zoo.training.run import FINALISED, Run, delete_own
+from zoo.training.run import AVERAGED, FINALISED, Run, delete_own
 
 
 def trained(run: Run, recipe: Recipe, config: Config) -> checkpoint.State | None:
@@ -43,6 +43,9 @@ def trained(run: Run, recipe: Recipe, config: Config) -> checkpoint.State | None
         if monitor.name not in row:
             return None
         state.observe(row[monitor.name], monitor, row.get("val_loss"))
+    if (run.path / AVERAGED).exists():
+        about = files.read_object(run.path / AVERAGED, epochs=int, validation=float)
+        state.averaged, state.best = about["epochs"], about["validation"]
     return state if state.epoch >= config.epochs or state.is_stale(config.patience) else None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import random
 import threading
 from collections.abc import Mapping, Sequence
@@ -29,6 +28,7 @@ from zoo.errors import (
     Interrupted,
     UsageError,
     ZooError,
+    check_flag,
     check_integer,
     check_mapping,
     check_number,
@@ -42,6 +42,7 @@ from zoo.processes import use_tensorflow
 from zoo.recipe import Recipe
 from zoo.registry import get_recipe
 from zoo.serving import capabilities
+from zoo.serving.find import reference
 from zoo.serving.predictor import Predictor
 from zoo.training import checkpoint, diagnostics, ray, throughput
 from zoo.training.adapt import adapt, read_adapted
@@ -62,7 +63,7 @@ from zoo.training.optimizer import compile_model
 from zoo.training.other_load import OtherLoad
 from zoo.training.overwrite import discard, set_aside, settle
 from zoo.training.replicas import Votes, distribute, prepare
-from zoo.training.run import OVERWRITTEN, Options, Run, check_same, check_target, is_run
+from zoo.training.run import AVERAGED, OVERWRITTEN, Options, Run, check_same, check_target, is_run
 from zoo.training.starts import choose_start, read_start, start_line
 from zoo.training.strategy import check_batch_size, dtype_policy, make_strategy, meet
 from zoo.training.transfer import NONE as NO_BASE
@@ -214,7 +215,13 @@ def start(
         check_mapping("settings", settings)
         check_integer("seed", seed, 0, MAX_SEED)
         check_precision(precision)
-        check_number("checkpoint_seconds", checkpoint_seconds)
+        flags = {
+            "deterministic": deterministic, "overwrite": overwrite, "resume": resume, "tiny": tiny,
+            "baselines": baselines, "quiet": quiet, "trust": trust, "verbose": verbose,
+        }  # fmt: skip
+        for flag, given in flags.items():
+            check_flag(flag, given)
+        check_number("checkpoint_seconds", checkpoint_seconds, 0)
         check_number("add_validation", add_validation)
         if not 0 <= add_validation < 1:
             raise UsageError(
@@ -231,9 +238,9 @@ def start(
             strategy=strategy,
             precision=precision,
             tiny=tiny,
-            base=None if base is None else os.fspath(base),
+            base=None if base is None else reference(base),
             class_weight=parse_class_weight(class_weight),
-            teachers=[str(teacher) for teacher in teachers] or None,
+            teachers=[reference(teacher) for teacher in teachers] or None,
             unlabelled=None if unlabelled is None else str(unlabelled),
             label_share=label_share,
             add_validation=float(add_validation),
@@ -453,10 +460,10 @@ def _train_in(
     number = replicas.num_replicas_in_sync
     class_weight = options.class_weight
     if class_weight is None and splits.custom and not (options.teachers or begun):
-        class_weight = default_class_weight(labels, training.y, number)
+        class_weight = default_class_weight(labels, training, number)
     if begun and (run.path / "data.json").exists():
         class_weight = files.read_object(run.path / "data.json").get("class_weight", class_weight)
-    by_class = weight_by_class(class_weight, labels, training.y, number)
+    by_class = weight_by_class(class_weight, labels, training, number)
     training, weights = weighted(training, by_class)
     validation, row_weights = weighted_validation(validation, training, by_class)
     more: dict[str, Any] = {"teaching": lesson.about} if lesson else {}
@@ -649,6 +656,8 @@ def _fit(
         elif workers.chief:
             with files.atomic_write(run.path / "model-best.keras") as temporary:
                 model.save(temporary)
+            about = {"epochs": state.averaged, "validation": score}
+            files.write_json(run.path / AVERAGED, about)
         state.best = score if better else state.best
     return state
 

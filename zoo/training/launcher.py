@@ -22,10 +22,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 from zoo import files
 from zoo.cluster import HOSTS, INDEX, PORT
+from zoo.data.origin import Custom, Named, parse_origin
 from zoo.errors import STOPPING, WORKERS_LOST, UsageError
 from zoo.processes import module_command
 
 if TYPE_CHECKING:
+    from zoo.config import Config
+    from zoo.data.dataset import Dataset
+    from zoo.data.origin import DataLike
     from zoo.recipe import Recipe
 
 GRACE = 10.0  # seconds for workers to exit by themselves after one has failed
@@ -95,7 +99,7 @@ def launch(arguments: Sequence[str], workers: int) -> int:
         return _tell(failed, processes, errors)
 
 
-def isolate(arguments: Sequence[str], *, demanded: bool = False) -> str:
+def isolate(missing: str = "", *, demanded: bool = False) -> str:
     """Moves this process, and those that it will start, into an isolated network.
 
     TensorFlow listens on all interfaces and executes requests without authentication. In a Linux
@@ -103,8 +107,8 @@ def isolate(arguments: Sequence[str], *, demanded: bool = False) -> str:
     They cannot download data either.
 
     Args:
-      arguments: arguments of `zoo`, the first is `train`.
-      demanded: fail if it is not possible.
+      missing: what has to be downloaded, as `to_fetch` returns it; "" if nothing.
+      demanded: isolate it even so, and fail if it is not possible.
 
     Returns:
       "", or a line on why this process was not isolated.
@@ -112,51 +116,54 @@ def isolate(arguments: Sequence[str], *, demanded: bool = False) -> str:
     Raises:
       UsageError: isolation is demanded and not possible.
     """
-    missing = "" if demanded else _to_fetch(arguments)
+    missing = "" if demanded else missing
     if not missing and _try(_enter_network):
         _enter_network()
         return ""
     reason = missing or "this system allows no network namespace"
     if demanded:
-        raise UsageError(f"Workers cannot be isolated: {reason}.")
+        raise UsageError(
+            f"Workers cannot be isolated: {reason}. Omit --isolate, and use a firewall."
+        )
     return (
         "while they train, the workers listen on all interfaces of this machine without "
         f"authentication ({reason}). Use a firewall."
     )
 
 
-def _fetches_weights(recipe: Recipe, arguments: Sequence[str]) -> bool:
-    """Whether a recipe may download initial weights: not if its `vectors` are "none"."""
-    if not hasattr(recipe.module, "initialise"):
-        return False
-    settings = (each.partition("=")[::2] for each in arguments)
-    given = [value for name, value in settings if name == "vectors"]
-    return [*given, getattr(recipe.config, "vectors", "")][0] != "none"
+def to_fetch(recipe: Recipe, config: Config, data: DataLike) -> str:
+    """Returns what a training may have to download, "" if nothing.
 
+    Args:
+      recipe: the recipe to train.
+      config: with the settings of the user.
+      data: as `zoo.train` takes it.
 
-def _to_fetch(arguments: Sequence[str]) -> str:
-    """Returns what a training may have to download, "" if nothing."""
-    from zoo.data.origin import Custom, Named, parse_origin
-    from zoo.errors import ZooError
-    from zoo.registry import get_recipe
-
+    Raises:
+      UsageError: an unknown source, or a missing file or folder.
+    """
     if files.offline():
         return ""
-    try:
-        recipe = get_recipe(next(iter(arguments[1:]), ""))
-        if _fetches_weights(recipe, arguments):
-            return "the recipe may download weights; use --isolate if they are here"
-        dataset = recipe.dataset
-        origin = parse_origin(option_of("--data", arguments), dataset.keys)
-        if isinstance(origin, Custom) or origin == Named("sample"):
-            return ""
-        wanted = dataset.sources_of(origin.key if isinstance(origin, Named) else None)
-        ready = [each.status().state == "ready" for each in wanted]
-        if any(ready):
-            return ""
-        return f"the data have to be downloaded; run `zoo data fetch {dataset.name}` first"
-    except ZooError:  # reported in more detail by the workers
+    if config.downloads:
+        return f"{config.downloads} may have to be downloaded; give --isolate if they are here"
+    dataset = recipe.data(config)
+    origin = parse_origin(data, dataset.keys)
+    if isinstance(origin, Custom) or origin == Named("sample"):
         return ""
+    key = origin.key if isinstance(origin, Named) else None
+    wanted = dataset.sources_of(key)
+    if not wanted or any(each.status().state == "ready" for each in wanted):
+        return ""
+    first = "run `zoo train` without `zoo launch` first, which downloads them"
+    if _described(dataset, key) == _described(recipe.dataset, key):  # what is fetched by name
+        source = f" --source {key}" if key else ""
+        first = f"run `zoo data fetch {shlex.quote(recipe.reference)}{source}` first"
+    return f"the data have to be downloaded; {first}"
+
+
+def _described(dataset: Dataset, key: str | None) -> tuple[str, list[str]]:
+    """Returns the name of a dataset and the titles of its sources with a key."""
+    return dataset.name, [source.title for source in dataset.sources_of(key)]
 
 
 def _try(action: Callable[[], None]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from zoo import files
 from zoo.errors import ZooError
-from zoo.training.run import MOVING, OVERWRITTEN, delete_own, has_epoch, own_files
+from zoo.training.run import MOVING, OVERWRITTEN, all_options, delete_own, has_epoch, own_files
 
 _DISCARDED = ".discarded"  # an old run; some of its files may already be deleted
 
@@ -76,9 +76,10 @@ def settle(folder: Path, resolved: Mapping[str, Any] | None) -> bool:
 def _is_of(path: Path, resolved: Mapping[str, Any]) -> bool:
     """Whether a `config.json` is that of a given run, of any version."""
     try:
-        present = files.read_object(path)
+        present = files.read_object(path, run=dict)
     except ZooError:
         return False
+    present = {**present, "run": all_options(present["run"])}
     keys = ("recipe", "config", "run")
     return all(present.get(key) == resolved[key] for key in keys)
 

@@ -11,6 +11,8 @@ history.csv        one row per epoch; independent of the clock. After losses and
                    the recipe has its own optimizer
 model-best.keras   weights of the epoch with the best validation score
 model-last.keras   weights of the last epoch
+averaged.json      epochs whose mean the best weights are, if they are; its validation score
+finalised.json     what was done to the best weights after training
 use.json           intended use of the model, and limits beyond which a row is unusual
 metrics.json       test metrics, baselines, times; the run is complete once it exists
 card.md            the model card, generated from the above
@@ -30,6 +32,7 @@ import dataclasses
 import functools
 import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +51,12 @@ if TYPE_CHECKING:
 __all__ = ["MOVING", "OVERWRITTEN", "Options", "Run", "is_run", "read_metrics"]
 
 FINALISED = "finalised.json"  # what was done to the best weights after training
+AVERAGED = "averaged.json"  # the best weights are those of a mean of epochs
 # The files that a run writes; other files are never deleted.
 OWN = (
     *("config.json", "environment.json", "data.json", "assets.json", "history.csv"),
-    *("model-best.keras", "model-last.keras", FINALISED, "use.json", "metrics.json", "card.md"),
+    *("model-best.keras", "model-last.keras", AVERAGED, FINALISED),
+    *("use.json", "metrics.json", "card.md"),
     *("curves.png", "confusion.png", "figures/*.png"),
     *("logs/train/events.out.tfevents.*", "logs/validation/events.out.tfevents.*"),
     *("checkpoint/[0-9]*.npz", "checkpoint/assets.sha256", "checkpoint/lesson.npz"),
@@ -300,6 +305,11 @@ def check_target(path: Path) -> None:
         )
 
 
+def all_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options of a run with those that did not exist when it started."""
+    return {**dataclasses.asdict(Options()), **options}
+
+
 def check_same(path: Path, resolved: dict[str, Any]) -> None:
     """Checks that a run is resumed with the settings and options that it started with.
 
@@ -321,8 +331,8 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
         # A limit that did not exist when the run started may have any value.
         limits = {key: resolved["config"][key] for key in limits_of(config)}
         saved = {**saved, "config": saved_settings(config, {**limits, **settings})}
-    if isinstance(saved.get("run"), dict):  # it lacks options that did not exist at its start
-        saved = {**saved, "run": {**dataclasses.asdict(Options()), **saved["run"]}}
+    if isinstance(saved.get("run"), dict):
+        saved = {**saved, "run": all_options(saved["run"])}
     wrong = differences(
         {key: saved.get(key) for key in ("recipe", "config", "run")},
         {key: resolved[key] for key in ("recipe", "config", "run")},

@@ -14,10 +14,9 @@ from zoo.config import Config, override
 from zoo.data import Examples
 from zoo.errors import UsageError
 from zoo.recipe import Recipe
+from zoo.serving.find import NONE
 from zoo.serving.predictor import Predictor, load
 from zoo.training.diagnostics import named_layers
-
-NONE = "none"  # as `base`: from scratch
 
 
 def load_base(base: str | None, trust: bool) -> Predictor | None:

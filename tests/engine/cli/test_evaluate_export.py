@@ -82,6 +82,7 @@ def test_evaluate_own_file(cli, own_run, own, monkeypatch):
         ("review,label\na,good\n", [], "has no column 'text'.", 1),
         ("review,label\na,good\n", ["--column", "txt=review"], "Did you mean 'text'?", 2),
         ("", [], "own.csv is empty.", 1),
+        ("text,label\na,good\n", ["--min-count", "1"], "--min-count counts the training rows", 2),
     ],
 )
 def test_evaluate_wrong_file(cli, own_run, content, arguments, message, code):

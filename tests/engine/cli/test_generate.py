@@ -51,7 +51,9 @@ def test_a_file_begins_with_the_prompt(cli, run, tmp_path):
 
 def test_a_name_inside_the_model_is_no_beginning(cli, run):
     said = cli("generate", run, "--prompt", "A", "--with", "text=B", code=2)
-    assert "takes no 'text' to begin with; it takes prompt, prime" in said.err
+    assert said.err.endswith("takes no 'text' to begin with; it takes prompt, prime.\n")
+    with pytest.raises(zoo.UsageError, match=r"it takes prompt, prime\. Did you mean 'prompt'\?$"):
+        zoo.load(run).stream(prompd="A")
     for name in ("self", "text", "given"):  # any name may come from a request
         with pytest.raises(zoo.UsageError, match=f"takes no '{name}' to begin with"):
             zoo.load(run).stream(**{name: "B"})

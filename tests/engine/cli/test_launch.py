@@ -279,7 +279,7 @@ INSIDE = """
 import socket, sys
 from zoo.training.launcher import isolate
 
-said = isolate(["train", "imdb-gru", "--data", "sample"], demanded=True)
+said = isolate(demanded=True)
 with socket.create_server(("127.0.0.1", 0)) as server:  # they reach each other
     socket.create_connection(server.getsockname(), 5).close()
 try:
@@ -301,16 +301,61 @@ def test_isolated_workers_reach_each_other_and_nobody_else():
 
 def test_workers_that_cannot_be_isolated_say_so(monkeypatch):
     monkeypatch.setattr(launcher, "_try", lambda action: False)
-    sample = ["train", "imdb-gru", "--data", "sample"]
-    assert "this system allows no network namespace" in launcher.isolate(sample)
-    with pytest.raises(UsageError, match="cannot be isolated: this system allows no network"):
-        launcher.isolate(sample, demanded=True)
+    assert "this system allows no network namespace" in launcher.isolate()
+    with pytest.raises(UsageError, match=r"cannot be isolated: .* no network .* Omit --isolate"):
+        launcher.isolate(demanded=True)
 
 
-def test_workers_that_have_to_fetch_data_keep_the_network(monkeypatch):
+@pytest.fixture
+def isolated(monkeypatch):
+    """Whether the workers of a `zoo train` command are isolated, and what is said else."""
+    from click.testing import CliRunner
+
+    from zoo.cli.launch import launch
+
     monkeypatch.delenv("ZOO_OFFLINE")
-    monkeypatch.setattr(launcher, "_try", lambda action: pytest.fail("it would be isolated"))
-    assert "run `zoo data fetch imdb` first" in launcher.isolate(["train", "imdb-gru"])
-    assert "without authentication" in launcher.isolate(["train", "imdb-gru", "--data", "wheel"])
-    vectors = ["train", "imdb-gru", "--data", "sample", "--set", "vectors=glove-50"]
-    assert "may download weights" in launcher.isolate(vectors)
+    tried = []
+    monkeypatch.setattr(launcher, "_try", lambda action: tried.append(action) or True)
+    monkeypatch.setattr(launcher, "_enter_network", lambda: None)
+    monkeypatch.setattr(launcher, "launch", lambda arguments, workers: 0)
+
+    def run(*arguments):
+        tried.clear()
+        done = CliRunner().invoke(launch, ["--workers", "2", "--", "train", *arguments])
+        assert done.exit_code == 0, done.output
+        return bool(tried), done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["imdb-gru"], "zoo data fetch imdb-gru"),
+        (["imdb-gru", "--data", "wheel"], "zoo data fetch imdb-gru --source wheel"),
+        (["-q", "imdb-gru"], "zoo data fetch imdb-gru"),
+        (["--epochs", "1", "imdb-gru"], "zoo data fetch imdb-gru"),
+        (["--from", "imdb-lstm", "-o", "digits-gru", "imdb-gru"], "zoo data fetch imdb-gru"),
+        (["translate-attention", "--set", "target=de"], "zoo train"),  # other data than by default
+    ],
+)
+def test_workers_that_have_to_fetch_data_keep_the_network(isolated, arguments, command):
+    in_network, said = isolated(*arguments)
+    assert not in_network
+    assert f"run `{command}` " in said
+    assert "without authentication" in said
+
+
+@pytest.mark.parametrize("recipe", ["imdb-gru", "news-gru", "conll-bilstm", "translate-seq2seq"])
+@pytest.mark.parametrize("option", [["--set", "vectors=glove-50"], ["--set=vectors=glove-50"]])
+def test_workers_that_have_to_fetch_vectors_keep_the_network(isolated, recipe, option):
+    assert isolated(recipe, "--data", "sample") == (True, "")
+    in_network, said = isolated(*option, recipe, "--data", "sample")
+    assert not in_network
+    assert "word vectors may have to be downloaded" in said
+    assert isolated(recipe, "--data", "sample", "--set", "vectors=none") == (True, "")
+
+
+def test_workers_report_what_is_wrong_with_their_command(isolated):
+    for arguments in (["--bogus", "imdb-gru"], ["imdb-gruu"], ["imdb-gru", "--set", "x=1"], []):
+        assert isolated(*arguments) == (True, "")

@@ -301,10 +301,20 @@ def test_file_over_itself(cli, own_run, tmp_path):
         (["-i", "own.xml"], "has an unknown format", 2),
         (["-i", "own.csv"], "own.csv has no column 'text'.", 1),
         (["-i", "bytes.csv"], "bytes.csv is not UTF-8 on line 2", 2),
-        (["a", "--sep", "tab"], "--sep applies to files only: add -i FILE.", 2),
+        (["a", "--sep", "tab"], "--sep applies to files only: give -i FILE instead of texts.", 2),
+        (["a", "--min-count", "5"], "--min-count counts the training rows of each class", 2),
+        (["-i", "own.csv", "--min-count", "5"], "are not for training. Omit it.", 2),
+        (["-i", "lines.txt", "--sep", "tab"], "--sep is for tables, but lines.txt is none.", 2),
+        (
+            ["-i", "lines.txt", "-o", "out", "--ray", "2", "--column", "text=a"],
+            "--column is for tables, but lines.txt is none.",
+            2,
+        ),
+        (["-", "--sheet", "1"], "--sheet is for tables, but standard input is none.", 2),
+        (["-i", "lines.txt", "--column", "text=a"], "--column is for tables, but lines.txt is", 2),
         (["-i", "own.csv", "--encoding", "utf8x"], "Python knows no encoding 'utf8x'", 2),
         (["-i", "own.csv", "--column", "txt=review"], "Did you mean 'text'?", 2),
-        (["a", "--column", "text=b"], "--column applies to a table of rows only", 2),
+        (["a", "--column", "text=b"], "--column applies to files only: give -i FILE instead", 2),
         (["a", "-o", "out.xlsx"], "must end in .csv, .tsv or .jsonl.", 2),
         (["a", "-o", "folder"], "folder is a folder.", 2),
         (["a", "-o", "empty.csv/out.csv"], "Cannot write empty.csv/out.csv", 1),
@@ -317,10 +327,11 @@ def test_wrong_usage(cli, own_run, own, tmp_path, arguments, message, code):
     (tmp_path / "own.xml").write_text("<a/>")
     (tmp_path / "bytes.csv").write_bytes(b"text\n\xff\n")
     (tmp_path / "folder").mkdir()
+    (tmp_path / "lines.txt").write_text("a\nb\n")
     for name in ("empty.csv", "empty.txt"):
         (tmp_path / name).touch()
     before = sorted(tmp_path.iterdir())
-    result = cli("predict", own_run, *arguments, code=code)
+    result = cli("predict", own_run, *arguments, stdin=b"a\n" * ("-" in arguments), code=code)
     assert message in result.err
     assert result.out == ""
     assert sorted(tmp_path.iterdir()) == before

@@ -69,8 +69,12 @@ def test_what_is_advised_works_on_the_same_verb(run, verb):
 
 
 def test_data_that_nothing_describes(cli, own_run):
-    for command in (["evaluate", own_run], ["evaluate", own_run, "--data", "sample"]):
-        assert "--sep is for custom data only" in cli(*command, "--sep", "tab", code=2).err
+    for command in (
+        ["evaluate", own_run], ["evaluate", own_run, "--data", "sample"], ["inspect", own_run]
+    ):  # fmt: skip
+        error = cli(*command, "--sep", "tab", code=2).err
+        # `inspect` has no --data.
+        assert "--sep is for custom data only: give a file of your own, or omit it." in error
     assert "--sep must be one" in cli("evaluate", own_run, "--sep", "tabs", code=2).err
 
 

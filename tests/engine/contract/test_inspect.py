@@ -95,6 +95,12 @@ def test_rows_of_a_file_that_are_left_out_are_said(run, tmp_path, capsys):
     assert result["rows"] == 1
 
 
+@pytest.mark.parametrize("given", [{"columns": {"text": "nope"}}, {"reading": {"sep": "tab"}}])
+def test_texts_have_no_columns_and_no_separator(run, given):
+    with pytest.raises(zoo.UsageError, match="is for files: give a file instead of the texts"):
+        zoo.inspect(run, ["a good film"], **given)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -103,12 +109,18 @@ def test_rows_of_a_file_that_are_left_out_are_said(run, tmp_path, capsys):
         (["-i", "missing.csv"], "missing.csv"),
         (["some text", "-o", "a-file"], "a-file is a file. Name a folder."),
         (["--column", "text=review"], "--column applies to a file only"),
+        (["a text", "--column", "text=a"], "file only: give -i FILE, and no texts."),
+        (["a text", "--sep", "tab"], "--sep is for files: give a file instead of the texts, or"),
+        (["a text", "--drop-bad"], "--drop-bad is for files: give a file instead of the texts, or"),
+        (["a text", "--min-count", "5"], "--min-count counts the training rows of each class"),
+        (["-i", "own.csv", "--min-count", "5"], "--min-count counts the training rows"),
         ([""], ""),
     ],
 )
 def test_wrong_usage_is_one_line(run, arguments, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a-file").write_text("")
+    (tmp_path / "own.csv").write_text("text,label\na,b\n")
     monkeypatch.setattr("sys.argv", ["zoo", "inspect", str(run), *arguments])
     with pytest.raises(SystemExit) as caught:
         main()

@@ -184,8 +184,11 @@ def test_training_from_columns_in_memory(file, tmp_path):
     result = zoo.evaluate(run, columns)
     assert (result["rows"], result["data"]) == (12, "in memory")
     assert "was trained on custom data (in memory), which are not available" in result["notes"][0]
-    with pytest.raises(zoo.ZooError, match=r"custom data \(in memory\)"):
-        zoo.evaluate(run)
+    # The remedy is that of every command: `inspect` has no --data.
+    expected = r"custom data \(in memory\), .* available here: give them, or other data\.$"
+    for function in (zoo.evaluate, zoo.inspect):
+        with pytest.raises(zoo.ZooError, match=expected):
+            function(run)
     splits = dict.fromkeys(("train", "validation", "test"), columns)
     assert zoo.evaluate(run, splits)["rows"] == 12
 

@@ -150,7 +150,6 @@ def test_parts_are_html_that_fetches_nothing():
 
 def test_a_port_in_use_is_named_with_another_one():
     with listening.bind(app.HOST, 0, "--port") as bound:
-        bound.listen()
         port = bound.getsockname()[1]
         with pytest.raises(UsageError, match=f"Cannot listen at .*port {port}: .*--port") as raised:
             listening.bind(app.HOST, port, "--port")

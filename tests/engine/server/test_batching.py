@@ -29,10 +29,7 @@ class Engine:
     def __init__(self):
         self.calls, self.go = [], threading.Event()
 
-    def __call__(self, rows):
-        return self.run
-
-    def run(self, inputs):
+    def __call__(self, inputs):
         self.calls.append(len(inputs["x"]))
         assert self.go.wait(10)
         if (inputs["x"] < 0).any():
@@ -116,13 +113,10 @@ def test_too_many_rows_and_wrong_shapes_are_refused():
 def test_lengths_are_bucketed_and_outputs_as_long_as_alone():
     calls = []
 
-    def engine(rows):
-        def compute(inputs):
-            calls.append(inputs["words"].shape)
-            size = np.vectorize(len, otypes=[np.int32])(inputs["words"])
-            return {"size": size, "length": np.int32((size > 0).sum(axis=1))}
-
-        return compute
+    def engine(inputs):
+        calls.append(inputs["words"].shape)
+        size = np.vectorize(len, otypes=[np.int32])(inputs["words"])
+        return {"size": size, "length": np.int32((size > 0).sum(axis=1))}
 
     def words(count):
         row = np.empty((1, count), object)
@@ -142,7 +136,7 @@ LABELS = SignatureInfo(
 class Sizes(Engine):
     """Returns the length of each text."""
 
-    def run(self, inputs):
+    def __call__(self, inputs):
         self.calls.append(sorted(map(len, inputs["text"])))
         assert self.go.wait(10)
         return {"size": np.int32([len(text) for text in inputs["text"]])}

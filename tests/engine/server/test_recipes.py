@@ -1,6 +1,7 @@
 """Every recipe's rows, computed with those of other requests, are what they are alone."""
 
 import asyncio
+import functools
 
 import numpy as np
 import pytest
@@ -31,10 +32,7 @@ def test_rows_together_are_what_they_are_alone(chosen, run_of):
     servable = Servable(run_of(chosen))
     requests = [inputs for _, inputs in servable._warmup_requests()]
     name, info = servable.signature("")
-
-    def engine(rows):
-        return servable.engine(name, rows)
-
+    engine = functools.partial(servable.run, name)
     together, sizes = answers(requests, info, engine, True)
     alone, _ = answers(requests, info, engine, False)
     assert max(sizes) > 1

@@ -21,7 +21,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +206,64 @@ def test_a_port_in_use_is_said_before_models_are_loaded(base, monkeypatch):
         options = run.ServeOptions(rest_port=None, grpc_port=port)
         with pytest.raises(UsageError, match=f"port {port}: .* --grpc-port, or give --no-grpc"):
             asyncio.run(run.serve_async([ModelConfig("half", base)], options))
+
+
+@pytest.mark.parametrize("taken", ["by the same server", "by a server that loads its models"])
+def test_a_port_of_http_is_said_before_models_are_loaded(base, monkeypatch, taken):
+    from zoo import listening
+    from zoo.server import run
+    from zoo.server.config import ModelConfig
+
+    monkeypatch.setattr(run, "answering", None)
+    with listening.bind("127.0.0.1", 0, "--rest-port") as bound:
+        port = bound.getsockname()[1]
+        rest_port = None
+        if taken == "by the same server":
+            bound.close()
+            rest_port = port
+        options = run.ServeOptions(rest_port=rest_port, grpc_port=port)
+        with pytest.raises(UsageError, match=f"port {port}: .* --grpc-port, or give --no-grpc"):
+            asyncio.run(run.serve_async([ModelConfig("half", base)], options))
+
+
+def test_both_ports_are_held_while_models_are_loaded(base, monkeypatch):
+    from zoo import listening
+    from zoo.server import run
+    from zoo.server.config import ModelConfig
+
+    with listening.bind("127.0.0.1", 0, "") as one, listening.bind("127.0.0.1", 0, "") as other:
+        ports = [each.getsockname()[1] for each in (one, other)]
+    told = []
+
+    def answering(configs, options):
+        for port in ports:
+            with pytest.raises(UsageError) as raised:
+                listening.bind("127.0.0.1", port, "--grpc-port")
+            told.append(str(raised.value))
+        raise ZooError("It cannot be loaded.")
+
+    monkeypatch.setattr(run, "answering", answering)
+    options = run.ServeOptions(rest_port=ports[0], grpc_port=ports[1])
+    with pytest.raises(ZooError, match="cannot be loaded"):
+        asyncio.run(run.serve_async([ModelConfig("half", base)], options))
+    assert len(told) == 2
+    for port in ports:  # free again
+        listening.bind("127.0.0.1", port, "--grpc-port").close()
+
+
+def test_a_server_that_cannot_start_says_why(base, monkeypatch):
+    from zoo.server import run
+    from zoo.server.config import ModelConfig
+
+    async def startup(self, sockets=None):
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr(run._Server, "startup", startup)
+    options = run.ServeOptions(rest_port=0, grpc_port=None, drain_seconds=0)
+    with pytest.raises(OSError, match="Address already in use"):
+        asyncio.run(
+            asyncio.wait_for(run.serve_async([ModelConfig("half", base)], options), timeout=60)
+        )
 
 
 def test_health(channel):

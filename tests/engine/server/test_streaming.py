@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import tensorflow as tf
 
 from tests.support.waiting import wait_until
 from zoo.errors import UsageError
+from zoo.recipe import Option
 from zoo.server.config import ModelConfig
 from zoo.serving.following import Follower
 
@@ -27,7 +29,9 @@ FOLLOW = "/v1/models/half:follow"
 class Predictor:
     """Streams what it is told to; only `prompt` is known."""
 
+    name = "half"
     labels = ()
+    recipe = SimpleNamespace(seeds=(Option("prompt", "Text to continue."),))
 
     def stream(self, *, prompt="", steps=3, **others):
         if others or not isinstance(prompt, str):
@@ -68,10 +72,13 @@ def test_what_cannot_be_generated_is_refused(generating, server):
     for asked, message in (
         ({"temperature": "x"}, "stream takes prompt"),
         ({"prime": "/etc/passwd"}, "'prime' names a file"),
+        ({"foo": "x", "seed": 1}, "half takes no 'foo' to begin with; it takes prompt."),
+        ({"prompd": "x"}, "it takes prompt. Did you mean 'prompt'?"),
     ):
         found = generating.post(GENERATE, asked)
         assert found.code == 400
         assert message in found.json["error"]
+        assert "There is" not in found.json["error"]
     found = server.post("/v1/models/half/versions/1:generate", {})
     assert "generates text" in found.json["error"]
 

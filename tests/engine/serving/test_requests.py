@@ -76,6 +76,77 @@ def test_what_is_wrong_is_one_line(predictor, refused, given, options, says):
     assert says in refused(raised)
 
 
+def test_a_file_is_read_as_it_is_said_and_that_is_noted(predictor, expected, tmp_path, capsys):
+    table = "id;review\n" + "".join(f"{row};{text}\n" for row, text in enumerate(TEXTS))
+    path = tmp_path / "rows.csv"
+    path.write_text(table)
+    columns = {"text": "review"}
+    assert predictor.predict(path, columns=columns) == expected
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == "note: rows.csv: separated by semicolons\n"
+    assert predictor.predict(path, columns=columns, reading={"sep": ";"}) == expected
+    path.write_text(table + "bad\n")
+    with pytest.raises(zoo.ZooError, match="--drop-bad"):
+        predictor.predict(path, columns=columns)
+    capsys.readouterr()
+    assert predictor.predict(path, columns=columns, reading={"drop_bad": True}) == expected
+    assert "line 5 has another number of fields" in capsys.readouterr().err
+    lines = tmp_path / "lines.txt"
+    lines.write_text("Привет\n", encoding="cp1251")
+    (answer,) = predictor.predict(lines, reading={"encoding": "cp1251"})
+    assert answer.example == {"text": "Привет"}
+    assert capsys.readouterr().err == "note: lines.txt: encoding cp1251\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("rows.csv", {"columns": {"nope": "zzz"}}, "Unknown column 'nope'."),
+        ("rows.csv", {"columns": {"text": 5}}, "The name of the column 'text' must be a str"),
+        ("lines.txt", {"columns": {"zzz": "q"}}, "Unknown column 'zzz'."),
+        ("lines.txt", {"columns": {"text": "q"}}, "--column is for tables, but "),
+        ("lines.txt", {"reading": {"sep": "tab"}}, "--sep is for tables, but "),
+        ("rows.csv", {"reading": {"min_count": 5}}, "--min-count counts the training rows"),
+        ("rows.csv", {"reading": {"repair": "sort"}}, "has no repairs"),
+        ("rows.csv", {"reading": {"seperator": ";"}}, "Unknown reading option 'seperator'"),
+        ("rows.csv", {"reading": 5}, "reading must be a dict; got 5"),
+        ("", {"reading": {"sep": "tab"}}, "the examples name no file. Omit it."),
+    ],
+)
+def test_what_does_not_apply_to_a_file_is_refused(
+    predictor, tmp_path, refused, name, options, says
+):
+    (tmp_path / "rows.csv").write_text("text\na\n")
+    (tmp_path / "lines.txt").write_text("a\n")
+    for given in (tmp_path / name,) if name else (TEXTS, FRAME, {"text": TEXTS}, dict(FRAME)):
+        with pytest.raises(zoo.UsageError) as raised:
+            predictor.predict(given, **options)
+        assert says in refused(raised)
+
+
+def test_tables_of_a_recipe_are_read_as_it_is_said(predictor_of, tmp_path, capsys):
+    predictor = predictor_of(recipe_of_task("forecasting"))
+    days = pd.bdate_range("2024-01-01", periods=60)
+    frame = pd.DataFrame({"date": days, "close": 100 + np.sin(np.arange(60))})
+    path = tmp_path / "prices.csv"
+    frame.to_csv(path, index=False, sep="|")
+    (answer,) = predictor.predict(path, reading={"sep": "pipe"})
+    assert "note: prices.csv: separated by" in capsys.readouterr().err
+    both = predictor.predict([path, path], reading={"sep": "pipe"})
+    assert [each["dates"] for each in both] == [answer["dates"]] * 2
+    with pytest.raises(zoo.UsageError, match="--sep is for files, but the table is in memory"):
+        predictor.predict(frame, reading={"sep": "pipe"})
+    twice = pd.concat([frame[:1], frame])  # a day is there twice
+    capsys.readouterr()
+    assert predictor.predict(twice)[0]["dates"] == answer["dates"]
+    note = capsys.readouterr().err
+    assert note.startswith("note: ")
+    assert "table.csv" not in note
+    with pytest.raises(zoo.UsageError, match=r"^reading says how a table is read, but "):
+        predictor_of(recipe_of_task("speech")).predict(["a.wav"], reading={"sep": "tab"})
+
+
 def test_a_path_that_is_no_table_is_refused(predictor, tmp_path, refused):
     for name in ("none.csv", "notes.docx"):
         with pytest.raises(zoo.UsageError) as raised:

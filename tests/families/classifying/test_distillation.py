@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 import zoo
-from recipes.classifying import teachers, wide
+from recipes.classifying import targets, teachers, wide
 from recipes.classifying.baselines import scaled
 from recipes.classifying.targets import ClassAccuracy, ClassCrossEntropy, class_targets
 from zoo.data import Splits
@@ -112,16 +112,16 @@ def test_a_student_corrects_its_linear_model_on_all_rows(tmp_path, unlabelled, m
     monkeypatch.setattr(
         wide, "held_out_logits", lambda *given: found.append(held_out_logits(*given)) or found[-1]
     )
-    targets, with_logits = [], wide.with_logits
+    made, with_logits = [], targets.with_logits
     monkeypatch.setattr(
-        wide, "with_logits", lambda *given: targets.append(with_logits(*given)) or targets[-1]
+        targets, "with_logits", lambda *given: made.append(with_logits(*given)) or made[-1]
     )
     run = teach(tmp_path / "run", unlabelled, settings={**SETTINGS, "wide": True})
     data = json.loads((run.path / "data.json").read_text())
     count = data["rows"]["train"] + data["teaching"]["unlabelled"]
     assert [each.shape for each in found] == [(count, 2)]
-    np.testing.assert_array_equal(targets[0][:, 1], found[0])
-    answered = targets[0][:, 0]
+    np.testing.assert_array_equal(made[0][:, 1], found[0])
+    answered = made[0][:, 0]
     np.testing.assert_allclose(answered.sum(axis=1), 1, atol=1e-6)
     assert np.any((answered > 0.01) & (answered < 0.99))  # of the teacher
 

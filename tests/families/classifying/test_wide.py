@@ -11,7 +11,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from recipes.classifying import small, wide
-from recipes.classifying.targets import ClassAccuracy, ClassCrossEntropy
+from recipes.classifying.targets import (
+    ClassAccuracy,
+    ClassCrossEntropy,
+    LogitWeighting,
+    with_logits,
+)
 from zoo.data.batching import Ragged
 from zoo.errors import ZooError
 
@@ -137,7 +142,7 @@ def test_the_loss_adds_logits_that_come_with_the_target():
     y = np.array([0, 2])
     logits = np.array([[1.0, 0.0, -1.0], [0.0, 2.0, 0.0]], "float32")
     network = np.array([[0.5, 0.0, 0.2], [0.1, 0.3, 3.0]], "float32")
-    both = wide.with_logits(y, logits)
+    both = with_logits(y, logits)
     alone = keras.ops.softmax(network)
     loss = ClassCrossEntropy()(both, alone)
     assert float(loss) == pytest.approx(
@@ -146,6 +151,22 @@ def test_the_loss_adds_logits_that_come_with_the_target():
     accuracy = ClassAccuracy()
     accuracy.update_state(both, alone)
     assert float(accuracy.result()) == 1.0
+
+
+def test_weights_of_classes_are_in_targets_with_logits():
+    y = np.zeros((3, 2, 2), "float32")
+    y[:, 0] = [[1, 0], [0, 1], [1, 0]]
+    y[:, 1] = 7
+    both, weighting = np.array([2.0, 3.0]), LogitWeighting()
+    assert weighting.classes(y).tolist() == [0, 1, 0]
+    found = weighting.weighted(y, both)
+    np.testing.assert_array_equal(found[:, 0], [[2, 0], [0, 3], [2, 0]])
+    # w p, up to a factor, has the least loss weighted by w, if p has the least one without.
+    np.testing.assert_allclose(found[:, 1] - 7, np.log([[2, 3]] * 3), rtol=1e-6)
+    assert y[0, 0, 0] == 1  # it was not changed
+    found = weighting.weighted(np.array([1, 0]), both)  # classes of validation rows
+    np.testing.assert_array_equal(found[:, 0], [[0, 3], [2, 0]])
+    np.testing.assert_allclose(found[:, 1], np.log([[2, 3]] * 2), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

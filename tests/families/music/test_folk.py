@@ -10,13 +10,14 @@ import tensorflow as tf
 
 import zoo
 from recipes import folk
-from recipes.music import abc
+from recipes.music import abc, chorales
 from recipes.music import folk as data
 from recipes.music import tune_checks as metrics
 from recipes.music.codec import TuneCodec, learn_tunes, meters_of
 from recipes.music.copies import with_copies
 from recipes.music.tune_baselines import draw_tunes, fit_tunes, nats_of_each
 from zoo.assets import Assets
+from zoo.data.reading import Reading, ReadOptions
 from zoo.errors import UsageError, ZooError
 
 BODY = "GAB c2d | e2c d2B | cBA B2G | A2F G3 |"
@@ -122,17 +123,57 @@ def test_the_splits_have_no_variants_of_each_other():
 def test_a_custom_file_is_read_and_an_invalid_one_is_an_error(tmp_path, capsys):
     path = tmp_path / "my.abc"
     path.write_text(tune(1, "My Jig") + tune(2, "Other", key="Edor") + tune(3, "Bad", "hello"))
-    rows = data.FOLK.reader(path, None)
+    reading = Reading()
+    rows = data.FOLK.reader(path, None, reading=reading)
     assert rows["type"] == ["jig", "tune"]
     assert rows["key"] == ["G major", "E dorian"]
     assert list(rows) == list(data.FOLK.columns)
-    assert "1 of 3 tunes of my.abc omitted" in capsys.readouterr().err
+    (note,) = reading.notes
+    assert note.startswith("1 of 3 tunes of my.abc omitted")
+    assert capsys.readouterr().err == ""
     path.write_text("X:1\nK:G\nhello\n")
     with pytest.raises(ZooError, match="1 ABC tunes, none of which"):
         data.read_file(path)
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(ZooError, match="cannot be read as ABC"):
+    with pytest.raises(ZooError, match="is empty"):
         data.read_file(path)
+
+
+def test_omitted_tunes_are_among_the_notes_of_the_data(tmp_path):
+    path = tmp_path / "my.abc"
+    tunes = (tune(number, f"T{number}", BODY[4 * number :]) for number in range(6))
+    path.write_text("".join(tunes) + tune(9, "Bad", "hello"))
+    assert "1 of 7 tunes of my.abc omitted" in " ".join(data.FOLK.load(path).notes)
+
+
+@pytest.mark.parametrize("read", [data.read_file, chorales.read_custom])
+def test_a_custom_file_is_read_in_the_encoding_that_is_said(tmp_path, read):
+    path = tmp_path / "my.abc"
+    path.write_bytes(tune(1, "\xab\xe3\xbb \xe3\xf5 Jig", BODY).encode("latin-1"))
+    with pytest.raises(UsageError, match=r"is not UTF-8 on line 2.*--encoding"):
+        read(path)
+    reading = Reading(ReadOptions(encoding="latin-1"))
+    assert len(read(path, reading=reading)["key"]) == 1
+    assert reading.notes == ["my.abc: encoding latin-1"]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path.rename(folder / "my.abc")
+    folders = {data.read_file: data.read_folder, chorales.read_custom: chorales.read_folder}
+    assert len(folders[read](folder, reading=reading)[0]["train"]["key"]) == 1
+
+
+@pytest.mark.parametrize("dataset", [data.FOLK, chorales.CHORALES], ids=lambda each: each.name)
+@pytest.mark.parametrize("name", ["my.abc", "my.mid", "my.xml", "folder"])
+def test_music_is_no_table(tmp_path, dataset, name):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for each in ("my.abc", "folder/my.abc"):
+        (tmp_path / each).write_text(tune(1, "My Jig"))
+    for each in ("my.mid", "my.xml"):  # not read
+        (tmp_path / each).touch()
+    for given in ({"columns": {"key": "x"}}, {"reading": {"sep": "tab"}}):
+        with pytest.raises(UsageError, match=rf"is for tables, but .*{name} is none\. Omit it"):
+            dataset.load(tmp_path / name, **given)
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,18 @@ def test_tmx_that_cannot_be_read(read):
     assert read("x.tmx", lacking, drop_bad=True)[0] == FOUND
 
 
+@pytest.mark.parametrize("name", ["x.en", "x.fr", "x.tmx", "folder"])
+def test_what_is_no_table_has_no_columns(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "x", tmp_path / "folder" / "train"):
+        for side, code in (("text", "en"), ("translation", "fr")):
+            path.with_suffix(f".{code}").write_text("\n".join(FOUND[side]))
+    (tmp_path / "x.tmx").write_text(TMX)
+    for given in ({"columns": {"text": "2"}}, {"reading": {"sep": "tab"}}):
+        with pytest.raises(UsageError, match=rf"is for tables, but .*{name} is none\. Omit it"):
+            PAIRS.load(tmp_path / name, **given)
+
+
 def test_columns_in_memory_are_still_checked():
     with pytest.raises(ZooError, match="Row 0 of the data: 'text' is empty"):
         PAIRS.load({"text": [" "], "translation": ["a"]})

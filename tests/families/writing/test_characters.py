@@ -11,7 +11,7 @@ import tensorflow as tf
 from recipes.writing.baselines import ngram_baseline
 from recipes.writing.books import PASSAGE, passages, read_text
 from recipes.writing.character_encoder import Characters, learn_characters
-from zoo.data.reading import Reading
+from zoo.data.reading import Reading, ReadOptions
 from zoo.errors import UsageError, ZooError
 
 TEXTS = ["To be,\nor not", "", "é≠𝄞 – naïve\u200d", "a\0b\r\n\tc", "aaa"]
@@ -63,8 +63,10 @@ def test_ones_own_file_and_what_may_be_wrong_with_it(tmp_path):
             read_text(tmp_path / name)
     with pytest.raises(UsageError, match="no file"):
         read_text(tmp_path / "none.txt")
-    with pytest.raises(UsageError, match="no columns"):
+    with pytest.raises(UsageError, match=r"--column is for tables, but .*good\.txt is none"):
         read_text(good, {"text": "review"})
+    with pytest.raises(UsageError, match=r"--sep is for tables, but .*good\.txt is none"):
+        read_text(good, reading=Reading(ReadOptions(sep="tab")))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "cp1252"])
