@@ -48,9 +48,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from recipes.corpora.glove import VectorConfig
 from recipes.tagging.conll import CONLL
 from zoo.assets import Assets, Json
-from zoo.config import Config as BaseConfig
 from zoo.config import check_at_least, check_between
 from zoo.data import Dataset, Examples
 from zoo.errors import UsageError
@@ -91,7 +91,7 @@ KERAS_OBJECTS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(VectorConfig):
     MAY_BE_0 = ("rare", "vector_words")
 
     epochs: int = 20  # passes over the training split, at most
@@ -123,10 +123,6 @@ class Config(BaseConfig):
         super().__post_init__()
         check_at_least(self, 3, "max_characters")
         check_between(self, hidden_words=(0, 1))
-
-    @property
-    def downloads(self) -> str:
-        return "word vectors" if self.vectors != "none" else ""
 
 
 RECIPES = {"conll-bilstm": Config(crf=False), "conll-bilstm-crf": Config()}

@@ -107,10 +107,6 @@ class Config(TextConfig):
     vector_words: int = 20_000  # most frequent words of the pretrained vectors to add
     wide: bool = False  # add a linear model of words and pairs, which the network corrects
 
-    @property
-    def downloads(self) -> str:
-        return "word vectors" if self.vectors != "none" else ""
-
 
 RECIPES = {
     "imdb-simplernn": Config(cell="simplernn", learning_rate=1e-3, epochs=4),
@@ -185,14 +181,12 @@ def encoder(config: Config, assets: Assets) -> WordEncoder:
 
 
 def batches(config: Config, assets: Assets, examples: Examples) -> Batches:
-    from recipes.classifying import targets
+    from recipes.classifying import targets, wide
     from zoo.data import Batches
 
     x = assets.encoder.rows(examples["text"])  # word ids, (rows, time)
     y = targets.class_targets(examples, assets["labels"])  # (rows,), of teachers (rows, classes)
     if "fitted" in examples:
-        from recipes.classifying import wide
-
         logits = wide.held_out_logits(x, examples["label"], assets["labels"], assets["wide"])
         y = targets.with_logits(y, logits)  # (rows, 2, classes)
         return Batches(x, y, config.batch_size, weighting=targets.LogitWeighting())

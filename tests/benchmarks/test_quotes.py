@@ -21,8 +21,8 @@ QUOTES = {
         "an ensemble of three such networks ({news-bilstm-wide-glove-ensemble score .4f}, p",
         "is {digits-ctc score .1%} % for new recordings of known voices",
         "For unknown voices it is {digits-ctc-speakers mean .0%} %",
-        "softmax has {conll-bilstm-glove-seeds mean .4f} ± "
-        "{conll-bilstm-glove-seeds deviation .4f} and the CRF "
+        "(softmax) has {conll-bilstm-glove-seeds mean .4f} ± "
+        "{conll-bilstm-glove-seeds deviation .4f} and `conll-bilstm-crf` "
         "{conll-bilstm-crf-glove-seeds mean .4f} ± {conll-bilstm-crf-glove-seeds deviation .4f}",
         "they have {conll-bilstm-seeds mean .4f} ± {conll-bilstm-seeds deviation .4f} and "
         "{conll-bilstm-crf-none-seeds mean .4f} ± {conll-bilstm-crf-none-seeds deviation .4f}",
@@ -35,6 +35,7 @@ QUOTES = {
         "GloVe vectors has {news-bilstm-wide-glove-seeds mean .4f} on the test split",
         "with these settings has {news-bilstm-wide-glove-ensemble score .4f}",
         "The network alone has {news-bilstm-alone score .4f}",
+        "one network with the settings of the recipe has {conll-bilstm-crf-added score .4f}",
         "{news-bilstm-distilled-glove metrics.validation .4f} on the validation split and "
         "{news-bilstm-distilled-glove score .4f} on the test split",
         "of a linear model ({news-gru-bbc-wide score .4f})",

@@ -109,7 +109,11 @@ _READING = (  # option strings, and what click is told of them
     (["--repair"], {"metavar": "NAMES", "help": "Repairs to apply, as named in error messages."}),
     (
         ["--min-count"],
-        {"type": click.IntRange(0), "metavar": "N", "help": "Drop classes with fewer rows."},
+        {
+            "type": click.IntRange(0),
+            "metavar": "N",
+            "help": "Drop classes with fewer training rows.",
+        },
     ),
 )
 

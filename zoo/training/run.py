@@ -335,7 +335,10 @@ def check_same(path: Path, resolved: dict[str, Any]) -> None:
         saved = {**saved, "run": all_options(saved["run"])}
     wrong = differences(
         {key: saved.get(key) for key in ("recipe", "config", "run")},
-        {key: resolved[key] for key in ("recipe", "config", "run")},
+        {
+            **{key: resolved[key] for key in ("recipe", "config")},
+            "run": all_options(resolved["run"]),
+        },
     )
     if wrong:
         raise UsageError(
