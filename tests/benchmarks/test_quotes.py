@@ -36,6 +36,7 @@ QUOTES = {
         "with these settings has {news-bilstm-wide-glove-ensemble score .4f}",
         "The network alone has {news-bilstm-alone score .4f}",
         "one network with the settings of the recipe has {conll-bilstm-crf-added score .4f}",
+        "as the former has {conll-bilstm-crf-added baseline.linear-chain-crf .4f}",
         "{news-bilstm-distilled-glove metrics.validation .4f} on the validation split and "
         "{news-bilstm-distilled-glove score .4f} on the test split",
         "of a linear model ({news-gru-bbc-wide score .4f})",
